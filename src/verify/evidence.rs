@@ -1,0 +1,382 @@
+//! What was asked, who was asked, and what each answered.
+//!
+//! Owns the one input of every judgement beside the expectation. An answer is data: asking does not
+//! fail, and three kinds of "no" are three values ([`Answer`]). How questions reach servers is
+//! `dns`'s affair; the form that is stored is [`stored`]'s.
+
+pub mod stored;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::protocol::name::Name;
+use crate::verify::step::Needs;
+
+/// The types of records that a check asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordType {
+    /// An IPv4 address.
+    A,
+    /// An IPv6 address. RFC 3596.
+    Aaaa,
+    /// An alias, asked for by itself.
+    Cname,
+    /// A mail exchange.
+    Mx,
+    /// A name server.
+    Ns,
+    /// The name of an address.
+    Ptr,
+    /// The start of a zone.
+    Soa,
+    /// Text.
+    Txt,
+}
+
+impl RecordType {
+    /// Every type, in the order of their names.
+    pub const ALL: [RecordType; 8] = [
+        RecordType::A,
+        RecordType::Aaaa,
+        RecordType::Cname,
+        RecordType::Mx,
+        RecordType::Ns,
+        RecordType::Ptr,
+        RecordType::Soa,
+        RecordType::Txt,
+    ];
+
+    /// The type's name in master files and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RecordType::A => "A",
+            RecordType::Aaaa => "AAAA",
+            RecordType::Cname => "CNAME",
+            RecordType::Mx => "MX",
+            RecordType::Ns => "NS",
+            RecordType::Ptr => "PTR",
+            RecordType::Soa => "SOA",
+            RecordType::Txt => "TXT",
+        }
+    }
+}
+
+impl fmt::Display for RecordType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One question: which records of this type does this name have?
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Question {
+    /// The name asked about.
+    pub name: Name,
+    /// The type asked for.
+    pub record_type: RecordType,
+}
+
+impl Question {
+    /// The question for the records of `record_type` at `name`.
+    pub fn new(name: Name, record_type: RecordType) -> Question {
+        Question { name, record_type }
+    }
+
+    /// The question for the texts at `name`.
+    pub fn txt(name: &Name) -> Question {
+        Question::new(name.clone(), RecordType::Txt)
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.record_type)
+    }
+}
+
+/// What one server gave to one question, CNAME chain followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// There are such records.
+    Found(Found),
+    /// The name exists, but has no record of this type. RFC 2308 §2.2.
+    NoData(Denial),
+    /// There is no such name. RFC 2308 §2.1.
+    NoSuchName(Denial),
+    /// Nobody could tell. Never an absence.
+    Unknown(Failure),
+}
+
+impl Answer {
+    /// Whether the answer is a word about the records, rather than a failure to get one.
+    pub fn is_definite(&self) -> bool {
+        !matches!(self, Answer::Unknown(_))
+    }
+
+    /// The records, when there are any.
+    pub fn records(&self) -> &[RecordData] {
+        match self {
+            Answer::Found(found) => &found.records,
+            _ => &[],
+        }
+    }
+
+    /// The aliases that were followed, in order; empty for a failure.
+    pub fn aliases(&self) -> &[Alias] {
+        match self {
+            Answer::Found(found) => &found.aliases,
+            Answer::NoData(denial) | Answer::NoSuchName(denial) => &denial.aliases,
+            Answer::Unknown(_) => &[],
+        }
+    }
+
+    /// The word of the contract for this outcome: `found`, `nodata`, `nxdomain`, `servfail` …
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Answer::Found(_) => "found",
+            Answer::NoData(_) => "nodata",
+            Answer::NoSuchName(_) => "nxdomain",
+            Answer::Unknown(failure) => failure.outcome(),
+        }
+    }
+}
+
+/// Records that were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The records at the end of the chain, sorted as [`RecordData`] sorts, so that equal sets are equal.
+    pub records: Vec<RecordData>,
+    /// The least time to live of records and aliases, in seconds.
+    pub ttl_seconds: u32,
+    /// The aliases followed to get there, in order.
+    pub aliases: Vec<Alias>,
+}
+
+/// A definite "no".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Denial {
+    /// The aliases followed before the "no", in order: a chain may dangle.
+    pub aliases: Vec<Alias>,
+    /// The start of authority that came with it: who says so, and how long the "no" may be kept.
+    pub authority: Option<Authority>,
+}
+
+/// The SOA of a negative answer. RFC 2308 §3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// The zone that the SOA belongs to.
+    pub zone: Name,
+    /// How long the "no" may be kept, in seconds: the lesser of the SOA's TTL and its MINIMUM. RFC 2308 §5.
+    pub negative_ttl_seconds: u32,
+}
+
+/// One step of a CNAME chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The name that has the CNAME.
+    pub owner: Name,
+    /// Where it points.
+    pub target: Name,
+    /// The CNAME's time to live, in seconds.
+    pub ttl_seconds: u32,
+}
+
+/// Why nobody could tell. RFC 9499 §3 for the terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Failure {
+    /// The server failed, RCODE 2 (or any other RCODE that is no word about the name).
+    Servfail,
+    /// The server would not, RCODE 5.
+    Refused,
+    /// No answer in time, or a question over the check's limits that was not asked.
+    Timeout,
+    /// The answer did not fit, and the whole one could not be had.
+    Truncated,
+    /// The answer could not be read, or its CNAME chain loops or is too long.
+    Malformed,
+    /// The server is not one for this zone.
+    Lame,
+    /// DNSSEC validation failed.
+    Bogus,
+    /// The server's address could not be reached.
+    Unreachable,
+}
+
+impl Failure {
+    /// Every failure, in the contract's order.
+    pub const ALL: [Failure; 8] = [
+        Failure::Servfail,
+        Failure::Refused,
+        Failure::Timeout,
+        Failure::Truncated,
+        Failure::Malformed,
+        Failure::Lame,
+        Failure::Bogus,
+        Failure::Unreachable,
+    ];
+
+    /// The word of the contract.
+    pub const fn outcome(self) -> &'static str {
+        match self {
+            Failure::Servfail => "servfail",
+            Failure::Refused => "refused",
+            Failure::Timeout => "timeout",
+            Failure::Truncated => "truncated",
+            Failure::Malformed => "malformed",
+            Failure::Lame => "lame",
+            Failure::Bogus => "bogus",
+            Failure::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// The content of one record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordData {
+    /// An IPv4 address.
+    A(Ipv4Addr),
+    /// An IPv6 address.
+    Aaaa(Ipv6Addr),
+    /// An alias, where it was asked for by itself.
+    Cname(Name),
+    /// A mail exchange. RFC 1035 §3.3.9.
+    Mx {
+        /// The lower is tried first.
+        preference: u16,
+        /// The host; the root is the null MX. RFC 7505 §3.
+        exchange: Name,
+    },
+    /// A name server.
+    Ns(Name),
+    /// The name of an address.
+    Ptr(Name),
+    /// The start of a zone.
+    Soa {
+        /// The primary server.
+        primary: Name,
+        /// The zone's serial number.
+        serial: u32,
+        /// The MINIMUM field, in seconds. RFC 2308 §4.
+        minimum_seconds: u32,
+    },
+    /// Text, as its character-strings came. RFC 1035 §3.3.14.
+    Txt(Txt),
+}
+
+/// One TXT record: character-strings of raw octets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Txt {
+    /// The strings as they came, each at most 255 octets.
+    pub strings: Vec<Vec<u8>>,
+}
+
+impl Txt {
+    /// The record of one text, cut into strings of at most 255 octets.
+    pub fn of(text: impl AsRef<[u8]>) -> Txt {
+        Txt { strings: text.as_ref().chunks(255).map(<[u8]>::to_vec).collect() }
+    }
+
+    /// The strings joined without a space. RFC 7208 §3.3, RFC 6376 §3.6.2.2.
+    pub fn joined(&self) -> Vec<u8> {
+        self.strings.concat()
+    }
+
+    /// The joined text for people: printable ASCII as it stands, other octets as `\DDD`.
+    pub fn shown(&self) -> String {
+        let mut text = String::new();
+        for octet in self.joined() {
+            match octet {
+                0x20..=0x7e => text.push(char::from(octet)),
+                _ => text.push_str(&format!("\\{octet:03}")),
+            }
+        }
+        text
+    }
+}
+
+/// From where DNS was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Vantage {
+    /// What the world sees through caches.
+    Recursive,
+    /// What the zone's own servers publish.
+    Authoritative,
+}
+
+impl Vantage {
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Vantage::Recursive => "recursive",
+            Vantage::Authoritative => "authoritative",
+        }
+    }
+}
+
+/// One server's word on one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// From where it was asked.
+    pub vantage: Vantage,
+    /// Who answered. Nothing for a question that was not asked because of the check's limits.
+    pub server: Option<SocketAddr>,
+    /// What it said.
+    pub answer: Answer,
+}
+
+/// All replies of one check, by question.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    replies: BTreeMap<Question, Vec<Reply>>,
+}
+
+impl Evidence {
+    /// Evidence without a reply.
+    pub fn new() -> Evidence {
+        Evidence::default()
+    }
+
+    /// Adds what servers said to `question`.
+    pub fn add(&mut self, question: Question, replies: impl IntoIterator<Item = Reply>) {
+        self.replies.entry(question).or_default().extend(replies);
+    }
+
+    /// Adds one answer, as one recursive server would give it. For tests and for trying things out.
+    pub fn tell(&mut self, question: Question, answer: Answer) {
+        self.add(question, [Reply { vantage: Vantage::Recursive, server: None, answer }]);
+    }
+
+    /// The word that counts on `question`.
+    ///
+    /// The first definite reply, or else the first failure: a server that could not tell never
+    /// overrules one that could.
+    ///
+    /// # Errors
+    ///
+    /// [`Needs`] with the question, when it was never asked.
+    pub fn ask(&self, question: &Question) -> Result<&Answer, Needs> {
+        let replies = self.replies.get(question).map(Vec::as_slice).unwrap_or_default();
+        replies
+            .iter()
+            .find(|reply| reply.answer.is_definite())
+            .or_else(|| replies.first())
+            .map(|reply| &reply.answer)
+            .ok_or_else(|| Needs::one(question.clone()))
+    }
+
+    /// Whether `question` was asked.
+    pub fn has(&self, question: &Question) -> bool {
+        self.replies.contains_key(question)
+    }
+
+    /// How many questions were asked.
+    pub fn question_count(&self) -> usize {
+        self.replies.len()
+    }
+
+    /// Every question with its replies, in the questions' order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Question, &[Reply])> {
+        self.replies.iter().map(|(question, replies)| (question, replies.as_slice()))
+    }
+}

@@ -1,0 +1,134 @@
+//! Findings: what a judgement noticed, as data.
+//!
+//! Owns the codes, which never change once released, and their severity. One enum per purpose, one
+//! file each; the English for people is made in [`words`] alone.
+
+pub mod dkim;
+pub mod dmarc;
+pub mod mx;
+pub mod spf;
+pub mod words;
+pub mod zone;
+
+use crate::verify::finding::dkim::DkimFinding;
+use crate::verify::finding::dmarc::DmarcFinding;
+use crate::verify::finding::mx::MxFinding;
+use crate::verify::finding::spf::SpfFinding;
+use crate::verify::finding::zone::ZoneFinding;
+use crate::verify::purpose::Purpose;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// The record does not do, because of this.
+    Error,
+    /// Mail may suffer from this.
+    Warning,
+    /// Good to know.
+    Notice,
+}
+
+impl Severity {
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Notice => "notice",
+        }
+    }
+}
+
+/// Something that a judgement noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// About the SPF record.
+    Spf(SpfFinding),
+    /// About a DKIM selector.
+    Dkim(DkimFinding),
+    /// About the DMARC policy.
+    Dmarc(DmarcFinding),
+    /// About the mail exchanges.
+    Mx(MxFinding),
+    /// About a zone, its servers, or a record in the wrong place.
+    Zone(ZoneFinding),
+}
+
+impl Finding {
+    /// The code: `<purpose>.<what>`. Never changes once released.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Finding::Spf(finding) => finding.code(),
+            Finding::Dkim(finding) => finding.code(),
+            Finding::Dmarc(finding) => finding.code(),
+            Finding::Mx(finding) => finding.code(),
+            Finding::Zone(finding) => finding.code(),
+        }
+    }
+
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Finding::Spf(finding) => finding.severity(),
+            Finding::Dkim(finding) => finding.severity(),
+            Finding::Dmarc(finding) => finding.severity(),
+            Finding::Mx(finding) => finding.severity(),
+            Finding::Zone(finding) => finding.severity(),
+        }
+    }
+
+    /// Which required record it is about.
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Finding::Spf(_) => Purpose::Spf,
+            Finding::Dkim(_) => Purpose::Dkim,
+            Finding::Dmarc(_) => Purpose::Dmarc,
+            Finding::Mx(_) => Purpose::Mx,
+            Finding::Zone(finding) => finding.purpose(),
+        }
+    }
+
+    /// The facts that it rests on, by name, for programs and for the words.
+    pub fn facts(&self) -> Vec<(&'static str, Fact)> {
+        match self {
+            Finding::Spf(finding) => finding.facts(),
+            Finding::Dkim(finding) => finding.facts(),
+            Finding::Dmarc(finding) => finding.facts(),
+            Finding::Mx(finding) => finding.facts(),
+            Finding::Zone(finding) => finding.facts(),
+        }
+    }
+
+    /// One of each, for the documentation and for tests that want them all.
+    pub fn examples() -> Vec<Finding> {
+        let mut all: Vec<Finding> = SpfFinding::examples().into_iter().map(Finding::Spf).collect();
+        all.extend(DkimFinding::examples().into_iter().map(Finding::Dkim));
+        all.extend(DmarcFinding::examples().into_iter().map(Finding::Dmarc));
+        all.extend(MxFinding::examples().into_iter().map(Finding::Mx));
+        all.extend(ZoneFinding::examples().into_iter().map(Finding::Zone));
+        all
+    }
+}
+
+/// One fact of a finding's evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A text; out of DNS it is hostile, and the reader escapes it.
+    Text(String),
+    /// A number; its unit is in the fact's name.
+    Number(u64),
+    /// Several texts.
+    List(Vec<String>),
+}
+
+impl Fact {
+    /// The text form of anything that has one.
+    pub fn text(value: impl ToString) -> Fact {
+        Fact::Text(value.to_string())
+    }
+
+    /// The text forms of several things.
+    pub fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Fact {
+        Fact::List(values.into_iter().map(|value| value.to_string()).collect())
+    }
+}
