@@ -2,5 +2,7 @@
 //!
 //! Nothing here has an opinion about good or bad; that is [`crate::verify`]'s.
 
+pub mod dkim;
+pub mod dmarc;
 pub mod domain;
 pub mod name;

@@ -271,7 +271,11 @@ mod tests {
         check("an empty label", "a..b", "error: a label between two dots is empty");
         check("an empty text", "", "error: a label between two dots is empty");
         check("a lone backslash", "a\\", "error: a backslash is not followed by a character or three digits up to 255");
-        check("too large a number", r"\256", "error: a backslash is not followed by a character or three digits up to 255");
+        check(
+            "too large a number",
+            r"\256",
+            "error: a backslash is not followed by a character or three digits up to 255",
+        );
     }
 
     #[test]

@@ -55,14 +55,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in the contract's order.
-    pub const ALL: [Verdict; 6] = [
-        Verdict::Valid,
-        Verdict::Missing,
-        Verdict::Mismatch,
-        Verdict::Invalid,
-        Verdict::Unknown,
-        Verdict::Unchecked,
-    ];
+    pub const ALL: [Verdict; 6] =
+        [Verdict::Valid, Verdict::Missing, Verdict::Mismatch, Verdict::Invalid, Verdict::Unknown, Verdict::Unchecked];
 
     /// The word of the contract.
     pub const fn as_str(self) -> &'static str {

@@ -1,0 +1,1 @@
+//! Evidence as it is stored (stub).

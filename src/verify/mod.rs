@@ -1,0 +1,10 @@
+//! Judgement: evidence in, verdict out.
+//!
+//! Pure: no DNS, no clock, no database, and no words for people outside [`finding::words`].
+
+pub mod evidence;
+pub mod expectation;
+pub mod finding;
+pub mod purpose;
+pub mod report;
+pub mod step;
