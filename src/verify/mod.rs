@@ -7,4 +7,5 @@ pub mod expectation;
 pub mod finding;
 pub mod purpose;
 pub mod report;
+pub mod standing;
 pub mod step;

@@ -1,0 +1,354 @@
+//! The standing of a domain: its flags, its status, and how one report changes them.
+//!
+//! One pure function, [`after`], from the standing before and a report to the standing after and what
+//! happened. `unknown` moves nothing: no flag, no clock, no status. It only sets `stale_since`.
+//!
+//! # Left out
+//!
+//! Which verdicts are believed (vantage, confirmation, the fleet breaker) is decided before this
+//! function is called; what it gets as a definite word, it takes as one.
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::verify::purpose::{Purpose, Verdict};
+
+/// The validity flags of `email_domains`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Flags {
+    /// `spf_valid`.
+    pub spf: bool,
+    /// `dkim_valid`.
+    pub dkim: bool,
+    /// `dmarc_valid`.
+    pub dmarc: bool,
+    /// `mx_valid`.
+    pub mx: bool,
+}
+
+impl Flags {
+    /// The flag of one purpose.
+    pub fn get(self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Spf => self.spf,
+            Purpose::Dkim => self.dkim,
+            Purpose::Dmarc => self.dmarc,
+            Purpose::Mx => self.mx,
+        }
+    }
+
+    /// Sets the flag of one purpose.
+    pub fn set(&mut self, purpose: Purpose, valid: bool) {
+        match purpose {
+            Purpose::Spf => self.spf = valid,
+            Purpose::Dkim => self.dkim = valid,
+            Purpose::Dmarc => self.dmarc = valid,
+            Purpose::Mx => self.mx = valid,
+        }
+    }
+
+    /// `dns_configured`: all four.
+    pub fn all(self) -> bool {
+        self.spf && self.dkim && self.dmarc && self.mx
+    }
+}
+
+/// The status of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Never verified.
+    Pending,
+    /// May be used.
+    Active,
+    /// May not be used, for the reason in [`SuspendedReason`].
+    Suspended,
+    /// Gone.
+    Deleted,
+}
+
+impl Status {
+    /// Every status, in the contract's order.
+    pub const ALL: [Status; 4] = [Status::Pending, Status::Active, Status::Suspended, Status::Deleted];
+
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Active => "active",
+            Status::Suspended => "suspended",
+            Status::Deleted => "deleted",
+        }
+    }
+}
+
+/// Why a domain is suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SuspendedReason {
+    /// Its records were definitely wrong for longer than the grace.
+    Dns,
+    /// Nobody could tell for longer than staleness and grace.
+    Unverifiable,
+    /// A person did it; it never lifts by itself.
+    Operator,
+}
+
+impl SuspendedReason {
+    /// Every reason, in the contract's order.
+    pub const ALL: [SuspendedReason; 3] =
+        [SuspendedReason::Dns, SuspendedReason::Unverifiable, SuspendedReason::Operator];
+
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SuspendedReason::Dns => "dns",
+            SuspendedReason::Unverifiable => "unverifiable",
+            SuspendedReason::Operator => "operator",
+        }
+    }
+}
+
+/// How a domain stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The status.
+    pub status: Status,
+    /// The flags, as last definitely known.
+    pub flags: Flags,
+    /// When all four were first valid in one report.
+    pub verified_at: Option<DateTime<Utc>>,
+    /// Since when an active domain has been definitely failing: the grace clock.
+    pub degraded_since: Option<DateTime<Utc>>,
+    /// When the next definite failure suspends.
+    pub suspends_at: Option<DateTime<Utc>>,
+    /// Why it is suspended.
+    pub suspended_reason: Option<SuspendedReason>,
+    /// Since when all has been valid again without a break: the recovery hold.
+    pub recovering_since: Option<DateTime<Utc>>,
+    /// Since when nobody could tell.
+    pub stale_since: Option<DateTime<Utc>>,
+}
+
+impl Standing {
+    /// The standing of a domain that nobody has looked at.
+    pub const NEW: Standing = Standing {
+        status: Status::Pending,
+        flags: Flags { spf: false, dkim: false, dmarc: false, mx: false },
+        verified_at: None,
+        degraded_since: None,
+        suspends_at: None,
+        suspended_reason: None,
+        recovering_since: None,
+        stale_since: None,
+    };
+}
+
+/// How long a domain may fail, and how long it must be well again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// From the first definite failure to suspension: `checks.grace`.
+    pub grace: Duration,
+    /// From all valid again to restored: `checks.recovery_hold`.
+    pub recovery_hold: Duration,
+}
+
+/// What happened to a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Happening {
+    /// All four valid for the first time.
+    Verified,
+    /// An active domain began to fail.
+    AtRisk,
+    /// Valid again for long enough.
+    Restored,
+    /// Failing for too long.
+    Suspended,
+}
+
+impl Happening {
+    /// The event's type on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Happening::Verified => "domain.verified",
+            Happening::AtRisk => "domain.at_risk",
+            Happening::Restored => "domain.restored",
+            Happening::Suspended => "domain.suspended",
+        }
+    }
+}
+
+/// The verdicts of one report, one per purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Over the SPF record.
+    pub spf: Verdict,
+    /// Over all DKIM selectors.
+    pub dkim: Verdict,
+    /// Over the DMARC policy.
+    pub dmarc: Verdict,
+    /// Over all mail exchanges.
+    pub mx: Verdict,
+}
+
+impl Verdicts {
+    /// The verdict on one purpose.
+    pub fn get(self, purpose: Purpose) -> Verdict {
+        match purpose {
+            Purpose::Spf => self.spf,
+            Purpose::Dkim => self.dkim,
+            Purpose::Dmarc => self.dmarc,
+            Purpose::Mx => self.mx,
+        }
+    }
+
+    fn all(self) -> [Verdict; 4] {
+        [self.spf, self.dkim, self.dmarc, self.mx]
+    }
+}
+
+/// The standing after a report at `now`, and what happened.
+///
+/// A definite verdict sets its flag; `unknown` and `unchecked` leave it. Equal arguments, equal results.
+pub fn after(
+    before: &Standing,
+    verdicts: Verdicts,
+    now: DateTime<Utc>,
+    patience: Patience,
+) -> (Standing, Vec<Happening>) {
+    let mut standing = *before;
+    for purpose in Purpose::ALL {
+        match verdicts.get(purpose) {
+            Verdict::Valid => standing.flags.set(purpose, true),
+            verdict if verdict.is_failure() => standing.flags.set(purpose, false),
+            _ => {}
+        }
+    }
+    let unknown = verdicts.all().contains(&Verdict::Unknown);
+    standing.stale_since = if unknown { before.stale_since.or(Some(now)) } else { None };
+    if before.status == Status::Deleted {
+        return (*before, Vec::new());
+    }
+    let mut happenings = Vec::new();
+    if verdicts.all().into_iter().any(Verdict::is_failure) {
+        fail(&mut standing, now, patience, &mut happenings);
+    } else if verdicts.all().into_iter().all(|verdict| verdict == Verdict::Valid) {
+        succeed(&mut standing, now, patience, &mut happenings);
+    } else {
+        // Nobody could tell: the hold is paused, which means that it starts anew; no clock moves.
+        standing.recovering_since = None;
+    }
+    (standing, happenings)
+}
+
+fn fail(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, happenings: &mut Vec<Happening>) {
+    standing.recovering_since = None;
+    if standing.status != Status::Active {
+        return;
+    }
+    match standing.suspends_at {
+        None => {
+            standing.degraded_since = Some(now);
+            standing.suspends_at = Some(now + patience.grace);
+            happenings.push(Happening::AtRisk);
+        }
+        Some(at) if at <= now => {
+            standing.status = Status::Suspended;
+            standing.suspended_reason = Some(SuspendedReason::Dns);
+            happenings.push(Happening::Suspended);
+        }
+        Some(_) => {}
+    }
+}
+
+fn succeed(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, happenings: &mut Vec<Happening>) {
+    match standing.status {
+        Status::Pending => {
+            standing.status = Status::Active;
+            standing.verified_at = standing.verified_at.or(Some(now));
+            standing.degraded_since = None;
+            standing.suspends_at = None;
+            happenings.push(Happening::Verified);
+        }
+        Status::Active if standing.degraded_since.is_none() => {}
+        // A person's suspension never lifts by itself.
+        Status::Suspended if standing.suspended_reason == Some(SuspendedReason::Operator) => {}
+        Status::Active | Status::Suspended => {
+            let since = *standing.recovering_since.get_or_insert(now);
+            if now >= since + patience.recovery_hold {
+                *standing = Standing { flags: standing.flags, verified_at: standing.verified_at, ..Standing::NEW };
+                standing.status = Status::Active;
+                happenings.push(Happening::Restored);
+            }
+        }
+        Status::Deleted => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience { grace: Duration::hours(72), recovery_hold: Duration::hours(1) };
+
+    /// Runs a history: each step is hours since the start and a letter for the report (`v` all valid, `f` DKIM
+    /// missing, `u` unknown), and shows what happened.
+    #[track_caller]
+    fn check(why: &str, start: Standing, history: &[(i64, char)], expected: &str) {
+        let mut standing = start;
+        let mut shown = Vec::new();
+        for (hours, letter) in history {
+            let dkim = match letter {
+                'v' => Verdict::Valid,
+                'f' => Verdict::Missing,
+                _ => Verdict::Unknown,
+            };
+            let verdicts = Verdicts { spf: Verdict::Valid, dkim, dmarc: Verdict::Valid, mx: Verdict::Valid };
+            let now = DateTime::UNIX_EPOCH + Duration::hours(*hours);
+            let (next, happenings) = after(&standing, verdicts, now, PATIENCE);
+            standing = next;
+            shown.extend(happenings.iter().map(|h| format!("{hours}:{}", h.as_str().trim_start_matches("domain."))));
+        }
+        shown.push(format!("{} dkim={}", standing.status.as_str(), standing.flags.dkim));
+        assert_eq!(shown.join(" "), expected, "{why}");
+    }
+
+    #[test]
+    fn histories() {
+        let new = Standing::NEW;
+        let active =
+            Standing { status: Status::Active, flags: Flags { spf: true, dkim: true, dmarc: true, mx: true }, ..new };
+        let operator =
+            Standing { status: Status::Suspended, suspended_reason: Some(SuspendedReason::Operator), ..active };
+        check("pending becomes active", new, &[(0, 'f'), (1, 'v')], "1:verified active dkim=true");
+        check("pending never becomes anything by failing", new, &[(0, 'f'), (900, 'f')], "pending dkim=false");
+        check("unknown verifies nothing", new, &[(0, 'u')], "pending dkim=false");
+        check("unknown changes nothing", active, &[(0, 'u'), (500, 'u')], "active dkim=true");
+        check("a failure starts the clock", active, &[(0, 'f')], "0:at_risk active dkim=false");
+        check(
+            "grace ends in suspension",
+            active,
+            &[(0, 'f'), (72, 'f')],
+            "0:at_risk 72:suspended suspended dkim=false",
+        );
+        check("before its end it does not", active, &[(0, 'f'), (71, 'f')], "0:at_risk active dkim=false");
+        check("unknown at the end does not", active, &[(0, 'f'), (80, 'u')], "0:at_risk active dkim=false");
+        check("a flicker sends no second word", active, &[(0, 'f'), (1, 'v'), (1, 'f')], "0:at_risk active dkim=false");
+        check(
+            "a flicker does not reset the clock",
+            active,
+            &[(0, 'f'), (71, 'v'), (71, 'f'), (72, 'f')],
+            "0:at_risk 72:suspended suspended dkim=false",
+        );
+        check(
+            "recovered after the hold",
+            active,
+            &[(0, 'f'), (1, 'v'), (2, 'v')],
+            "0:at_risk 2:restored active dkim=true",
+        );
+        check(
+            "suspended recovers too",
+            active,
+            &[(0, 'f'), (72, 'f'), (73, 'v'), (74, 'v')],
+            "0:at_risk 72:suspended 74:restored active dkim=true",
+        );
+        check("a person's suspension stays", operator, &[(0, 'v'), (9, 'v')], "suspended dkim=true");
+    }
+}
