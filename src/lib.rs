@@ -3,4 +3,6 @@
 //! The layers, from the inside out: [`protocol`] and [`verify`] are pure; see `ARCHITECTURE.md`.
 
 pub mod protocol;
+pub mod sending;
+pub mod store;
 pub mod verify;
