@@ -4,6 +4,8 @@
 //! and [`telemetry`] touch the world. See `ARCHITECTURE.md`.
 
 pub mod protocol;
+pub mod sending;
+pub mod store;
 pub mod verify;
 
 pub mod chance;
