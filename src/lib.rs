@@ -2,5 +2,6 @@
 //!
 //! The layers, from the inside out: [`protocol`] and [`verify`] are pure; see `ARCHITECTURE.md`.
 
+pub mod dns;
 pub mod protocol;
 pub mod verify;
