@@ -3,6 +3,7 @@
 //! The layers, from the inside out: [`protocol`] and [`verify`] are pure; [`clock`], [`chance`], [`config`]
 //! and [`telemetry`] touch the world. See `ARCHITECTURE.md`.
 
+pub mod dns;
 pub mod protocol;
 pub mod sending;
 pub mod store;
