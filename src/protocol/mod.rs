@@ -6,3 +6,4 @@ pub mod dkim;
 pub mod dmarc;
 pub mod domain;
 pub mod name;
+pub mod spf;
