@@ -6,6 +6,7 @@ pub mod address;
 pub mod dkim;
 pub mod dmarc;
 pub mod domain;
+pub mod master_file;
 pub mod name;
 pub mod spf;
 pub mod tag_list;
