@@ -1,7 +1,7 @@
 //! sendready tells whether an email domain may send, and exactly what to publish where if not.
 //!
 //! The layers, from the inside out: [`protocol`], [`verify`] and [`sending`] are pure; [`clock`], [`chance`],
-//! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world. See `ARCHITECTURE.md`.
+//! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world; [`checker`] puts them to use. See `ARCHITECTURE.md`.
 
 pub mod protocol;
 pub mod sending;
@@ -13,3 +13,5 @@ pub mod config;
 pub mod dns;
 pub mod store;
 pub mod telemetry;
+
+pub mod checker;
