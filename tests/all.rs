@@ -1,6 +1,8 @@
-//! All tests, one binary.
-//!
-//! `cfg(test)` always holds here; it is written so that clippy knows helpers to be tests too.
+//! All tests, one binary: linking the library once per file would cost more than the tests.
 
-#[cfg(test)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
+#![expect(clippy::print_stderr, reason = "what is skipped or measured is said aloud")]
+
 mod architecture;
+mod config;
+mod conformance;

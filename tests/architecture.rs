@@ -17,89 +17,38 @@ use source::Source;
 
 /// What each module of `src` may use of the others, innermost first. A row may name only rows above it.
 /// A path such as `verify::evidence` allows that part and no other.
+#[rustfmt::skip]
 pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     // Pure.
-    ("protocol", &[]),
-    ("verify", &["protocol"]),
-    ("sending", &["protocol", "verify"]),
-    ("webhook", &["protocol", "verify", "sending"]),
+    ("protocol",  &[]),
+    ("verify",    &["protocol"]),
+    ("sending",   &["protocol", "verify"]),
+    ("webhook",   &["protocol", "verify", "sending"]),
     // World.
-    ("clock", &[]),
-    ("chance", &[]),
-    ("config", &["protocol", "verify"]),
+    ("clock",     &[]),
+    ("chance",    &[]),
+    ("config",    &["protocol", "verify"]),
     ("telemetry", &["protocol", "verify"]),
     // Answers, never judgements.
-    ("dns", &["protocol", "verify::evidence", "verify::step", "clock", "chance", "telemetry"]),
+    ("dns",       &["protocol", "verify::evidence", "verify::step", "clock", "chance", "telemetry"]),
     // Takes the time, never reads it.
-    ("store", &["protocol", "verify", "sending", "webhook", "telemetry"]),
-    ("sender", &["protocol", "webhook", "clock", "chance", "telemetry"]),
-    // Use cases.
-    ("checker", &["protocol", "verify", "clock", "chance", "telemetry", "dns"]),
-    (
-        "service",
-        &[
-            "protocol",
-            "verify",
-            "sending",
-            "webhook",
-            "clock",
-            "chance",
-            "config",
-            "telemetry",
-            "dns",
-            "store",
-            "sender",
-            "checker",
-        ],
-    ),
+    ("store",     &["protocol", "verify", "sending", "webhook", "telemetry"]),
+    ("sender",    &["protocol", "webhook", "clock", "chance", "telemetry"]),
+    // Use cases. A check knows no store.
+    ("checker",   &["protocol", "verify", "clock", "chance", "telemetry", "dns"]),
+    ("service",   &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
+                    "sender", "checker"]),
     // Ways in: no SQL, no DNS.
-    ("http", &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "service"]),
-    ("web", &["protocol", "verify", "sending", "config", "telemetry", "service", "http"]),
-    ("jobs", &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "service"]),
-    // Root.
+    ("http",      &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "service"]),
+    ("web",       &["protocol", "verify", "sending", "config", "telemetry", "service", "http"]),
+    ("jobs",      &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "service"]),
+    // Root: wiring, and the commands that need no server.
     ("lifecycle", &["telemetry"]),
-    (
-        "app",
-        &[
-            "protocol",
-            "verify",
-            "sending",
-            "webhook",
-            "clock",
-            "chance",
-            "config",
-            "telemetry",
-            "dns",
-            "store",
-            "sender",
-            "checker",
-            "service",
-            "http",
-            "web",
-            "jobs",
-            "lifecycle",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "protocol",
-            "verify",
-            "sending",
-            "webhook",
-            "clock",
-            "chance",
-            "config",
-            "telemetry",
-            "dns",
-            "checker",
-            "service",
-            "http",
-            "lifecycle",
-            "app",
-        ],
-    ),
-    ("main", &["cli"]),
+    ("app",       &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
+                    "sender", "checker", "service", "http", "web", "jobs", "lifecycle"]),
+    ("cli",       &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
+                    "checker", "service", "http", "lifecycle", "app"]),
+    ("main",      &["cli"]),
 ];
 
 /// The root of the project.
@@ -165,7 +114,7 @@ fn the_seed_s_migration_is_the_seed_s_sql() {
     let migration = root().join("migrations/017_email_infrastructure.sql");
     let (Ok(seed), Ok(migration)) = (fs::read_to_string(seed), fs::read_to_string(migration)) else {
         assert!(!root().join("migrations").exists() || !root().join("../shared").exists(), "one of the two is missing");
-        println!("skipped: the seed or the migrations are not here");
+        eprintln!("skipped: the seed or the migrations are not here");
         return;
     };
     assert!(same_sql(&seed, &migration), "migrations/017 is not the seed's SQL, block after block");

@@ -198,7 +198,7 @@ pub(crate) fn citations(source: &Source) -> Vec<String> {
         [
             (regex(r"(?:^|[\x00-\x7F--[\w:]])R[Ff][Cc][-_#]?[0-9]{3,}"), "a space between `RFC` and its number"),
             (regex(r"\b(?:rfc ?|Rfc )[0-9]{3,}\b"), "`RFC` in capitals"),
-            (regex(r"\b[Ss](?:ect(?:ion)?s?|ec)\.? [0-9A-Z]+(?:\.[0-9]|\b)"), "`§4.6` for a part of a standard"),
+            (regex(r"\b[Ss](?:ect(?:ion)?s?|ec)\.? (?:[0-9]|[A-Z]\.[0-9])"), "`§4.6` for a part of a standard"),
             (regex(r"§ +[0-9A-Z]"), "no space behind `§`"),
             (regex(r"\bRFC [0-9]+(?:,| -| at|:)? *,? *§"), "one space between the number and `§`"),
         ]
