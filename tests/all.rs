@@ -1,3 +1,4 @@
 //! All tests, one binary.
 
+#[cfg(test)]
 mod conformance;

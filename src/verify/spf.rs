@@ -4,8 +4,11 @@
 //! what DNS said is evidence, and what is still to be asked is the result.
 
 pub mod evaluate;
+pub mod near;
+pub mod reach;
 pub mod select;
 pub mod trace;
+pub mod tree;
 
 use std::fmt;
 use std::net::IpAddr;
