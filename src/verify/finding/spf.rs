@@ -257,8 +257,6 @@ impl SpfFinding {
     pub fn severity(&self) -> Severity {
         match self {
             SpfFinding::Missing
-            | SpfFinding::QuotesInside { .. }
-            | SpfFinding::NearMiss { .. }
             | SpfFinding::SeveralRecords { .. }
             | SpfFinding::Syntax { .. }
             | SpfFinding::LookupsExceeded { .. }
@@ -273,7 +271,9 @@ impl SpfFinding {
             | SpfFinding::TooWide { .. }
             | SpfFinding::TooWideIp6 { .. }
             | SpfFinding::SuggestionOverLimit { .. } => Severity::Error,
-            SpfFinding::LookupsNearLimit { .. }
+            SpfFinding::NearMiss { .. }
+            | SpfFinding::QuotesInside { .. }
+            | SpfFinding::LookupsNearLimit { .. }
             | SpfFinding::NeutralAll
             | SpfFinding::NoAll
             | SpfFinding::PtrUsed { .. }

@@ -4,7 +4,7 @@
 //! meant is guessed only to say what to publish instead, never to judge.
 
 use crate::protocol::spf::is_record;
-use crate::protocol::spf::terms::{Term, read_term};
+use crate::protocol::spf::terms::{Term, read_term, shown};
 
 /// What keeps a text from being an SPF record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,16 +104,32 @@ pub fn meant_mechanism(name: &str, value: &str) -> Option<String> {
 ///
 /// Strings are joined without a space. RFC 7208 §3.3.
 pub fn run_together(strings: &[Vec<u8>]) -> Option<(String, String)> {
+    strings.iter().zip(strings.iter().skip(1)).find_map(|(before, after)| seam(before, after))
+}
+
+/// The text of a record as it was meant: with a space wherever strings run together.
+pub fn parted(strings: &[Vec<u8>]) -> Vec<u8> {
+    let mut text = strings.first().cloned().unwrap_or_default();
+    for (before, after) in strings.iter().zip(strings.iter().skip(1)) {
+        if seam(before, after).is_some() {
+            text.push(b' ');
+        }
+        text.extend(after);
+    }
+    text
+}
+
+/// The words on both sides of a seam that a space should part.
+fn seam(before: &[u8], after: &[u8]) -> Option<(String, String)> {
     const STARTS: [&str; 11] =
         ["include:", "ip4:", "ip6:", "a:", "mx:", "exists:", "redirect=", "-all", "~all", "?all", "+all"];
-    strings.iter().zip(strings.iter().skip(1)).find_map(|(before, after)| {
-        let before = String::from_utf8_lossy(before);
-        let after = String::from_utf8_lossy(after).to_ascii_lowercase();
-        let starts = STARTS.iter().any(|start| after.starts_with(start));
-        let word = before.rsplit(' ').next().filter(|word| !matches!(*word, "" | "+" | "-" | "~" | "?"))?;
-        let next = after.split(' ').next().unwrap_or_default();
-        starts.then(|| (word.to_owned(), next.to_owned()))
-    })
+    let before = String::from_utf8_lossy(before);
+    let after = String::from_utf8_lossy(after).to_ascii_lowercase();
+    let starts = STARTS.iter().any(|start| after.starts_with(start));
+    // A sign at the seam belongs to what follows it: a cut through a term is no fault.
+    let word = before.rsplit(' ').next().filter(|word| !matches!(*word, "" | "+" | "-" | "~" | "?"))?;
+    let next = after.split(' ').next().unwrap_or_default();
+    starts.then(|| (shown(word.as_bytes()), shown(next.as_bytes())))
 }
 
 #[cfg(test)]
