@@ -10,6 +10,9 @@ use crate::verify::finding::words::Place;
 )]
 pub(super) fn message(finding: &DkimFinding) -> String {
     match finding {
+        DkimFinding::NoSelector => "DKIM was not checked: its key stands at a selector, selectors cannot be listed by DNS, and we never guess one \
+             (RFC 6376 §3.1)."
+            .to_owned(),
         DkimFinding::Missing { .. } => {
             "There is no DKIM key at this selector, so signed mail cannot be verified.".to_owned()
         }
@@ -119,6 +122,9 @@ pub(super) fn message(finding: &DkimFinding) -> String {
 pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
     let field = place.field();
     match finding {
+        DkimFinding::NoSelector => {
+            "Say which selector the mail is signed with: it is the `s=` tag of the DKIM-Signature header of any signed message.".to_owned()
+        }
         DkimFinding::Missing { value_octets } => {
             let cut = match value_octets {
                 Some(octets) if *octets > 255 => format!(

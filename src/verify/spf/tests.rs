@@ -1,0 +1,638 @@
+//! Sessions and domains against zones of a few lines.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use crate::protocol::domain::Domain;
+use crate::protocol::name::Name;
+use crate::protocol::spf::parse;
+use crate::verify::evidence::{Answer, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Txt};
+use crate::verify::expectation::Expectation;
+use crate::verify::finding::Finding;
+use crate::verify::purpose::{Action, Verdict};
+use crate::verify::spf::{Session, SpfJudgement, SpfOutcome, check_host, judge, planned};
+use crate::verify::step::Step;
+
+/// `name TYPE value`, one a line; `name FAIL` fails on whatever it has no record for.
+struct Zone {
+    records: BTreeMap<Question, Vec<RecordData>>,
+    failing: Vec<Name>,
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+impl Zone {
+    fn read(text: &str) -> Zone {
+        let mut zone = Zone { records: BTreeMap::new(), failing: Vec::new() };
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (owner, rest) = line.split_once(' ').unwrap();
+            let owner = name(owner);
+            let (kind, value) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (record_type, data) = match kind {
+                "A" => (RecordType::A, RecordData::A(value.parse().unwrap())),
+                "AAAA" => (RecordType::Aaaa, RecordData::Aaaa(value.parse().unwrap())),
+                "PTR" => (RecordType::Ptr, RecordData::Ptr(name(value))),
+                "MX" => (RecordType::Mx, RecordData::Mx { preference: 10, exchange: name(value) }),
+                "TXT" => {
+                    let strings = value.split(" | ").map(|string| string.as_bytes().to_vec()).collect();
+                    (RecordType::Txt, RecordData::Txt(Txt { strings }))
+                }
+                "FAIL" => {
+                    zone.failing.push(owner);
+                    continue;
+                }
+                other => panic!("{other}"),
+            };
+            zone.records.entry(Question::new(owner, record_type)).or_default().push(data);
+        }
+        zone
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        match self.records.get(question) {
+            Some(records) => {
+                let mut records = records.clone();
+                records.sort();
+                Answer::Found(Found { records, ttl_seconds: 300, aliases: Vec::new() })
+            }
+            None if self.failing.contains(&question.name) => Answer::Unknown(Failure::Servfail),
+            None => Answer::NoSuchName(Denial::default()),
+        }
+    }
+
+    /// Asks until it is done; no question twice, no more than a check may ask.
+    fn settle<T>(&self, judge: impl Fn(&Evidence) -> Step<T>) -> (T, Evidence) {
+        let mut evidence = Evidence::new();
+        for _ in 0..60 {
+            match judge(&evidence) {
+                Step::Done(done) => return (done, evidence),
+                Step::Need(questions) => {
+                    assert!(!questions.is_empty());
+                    for question in questions {
+                        assert!(!evidence.has(&question), "asked twice: {question}");
+                        let answer = self.answer(&question);
+                        evidence.tell(question, answer);
+                    }
+                    assert!(evidence.question_count() <= 300, "too many questions");
+                }
+            }
+        }
+        panic!("no end");
+    }
+
+    fn check(&self, ip: &str, mail_from: &str) -> SpfOutcome {
+        let session = Session::new(ip.parse().unwrap(), "helo.example.net", mail_from, 0);
+        self.settle(|evidence| check_host(&session, evidence)).0
+    }
+
+    fn judge(&self, includes: &[&str], addresses: &[&str]) -> SpfJudgement {
+        let expectation = expecting(includes, addresses);
+        let (judged, evidence) = self.settle(|evidence| Step::from(judge(&expectation, evidence)));
+        assert_eq!(judge(&expectation, &evidence).unwrap(), judged, "judging twice is judging once");
+        judged
+    }
+}
+
+fn expecting(includes: &[&str], addresses: &[&str]) -> Expectation {
+    let mut expectation = Expectation::soundness_of(Domain::parse("example.com").unwrap());
+    expectation.spf.includes = includes.iter().map(|text| name(text)).collect();
+    expectation.spf.addresses = addresses.iter().map(|text| text.parse::<IpAddr>().unwrap()).collect();
+    expectation
+}
+
+#[track_caller]
+fn session(why: &str, zone: &str, ip: &str, expected: &str) {
+    let outcome = Zone::read(zone).check(ip, "joe@example.com");
+    let shown = format!("{} {} {}", outcome.result, outcome.lookups, outcome.void_lookups);
+    assert_eq!(shown, expected, "{why}: {:#?}", outcome.trace);
+}
+
+/// `text` with `{n}` counted from 1 to `count`.
+fn times(count: usize, text: &str) -> String {
+    (1..=count).map(|n| text.replace("{n}", &n.to_string())).collect()
+}
+
+#[test]
+fn sessions_get_results_lookups_and_void_lookups() {
+    let ip = "192.0.2.1";
+    session("no record", "example.com A 192.0.2.1", ip, "none 0 0");
+    session("a network", "example.com TXT v=spf1 ip4:192.0.2.0/24 -all", ip, "pass 0 0");
+    session("one void lookup", "example.com TXT v=spf1 a:gone.example.com -all", ip, "fail 1 1");
+    session("the others fail", "example.com TXT v=spf1 ip6:2001:db8::/32 -all", "2001:db9::1", "fail 0 0");
+    session("mapped IPv4 is IPv4", "example.com TXT v=spf1 ip4:192.0.2.1 -all", "::ffff:192.0.2.1", "pass 0 0");
+    let ten = format!("example.com TXT v=spf1{} ip4:192.0.2.1 -all\nexample.com A 192.0.2.9", " a".repeat(10));
+    session("ten lookups", &ten, ip, "pass 10 0");
+    session("eleven lookups", &ten.replace(" ip4", " a ip4"), ip, "permerror 10 0");
+    session("two void lookups", "example.com TXT v=spf1 a:a.example.net a:b.example.net ?all", ip, "neutral 2 2");
+    session("three void lookups", "example.com TXT v=spf1 a mx exists:c.example.net ?all", ip, "permerror 3 3");
+    let ten_hosts = format!(
+        "example.com TXT v=spf1 mx -all\n{}",
+        times(10, "example.com MX h{n}.example.net\nh{n}.example.net A 198.51.100.{n}\n")
+    );
+    session("ten mail exchanges", &ten_hosts, "198.51.100.10", "pass 1 0");
+    session("eleven mail exchanges", &format!("{ten_hosts}example.com MX h11.example.net"), ip, "permerror 1 0");
+    session("the null MX", "example.com TXT v=spf1 mx -all\nexample.com MX .", ip, "fail 1 0");
+    session("a failure", "example.com TXT v=spf1 a:x.example.net -all\nx.example.net FAIL", ip, "temperror 1 0");
+    session("no failure before a match", "example.com TXT v=spf1 ip4:192.0.2.1 a\nexample.com FAIL", ip, "pass 0 0");
+    session(
+        "a match on one host beats a failure on another",
+        "example.com TXT v=spf1 mx -all\nexample.com MX a.example.net\nexample.com MX b.example.net\n\
+         a.example.net FAIL\nb.example.net A 192.0.2.1",
+        ip,
+        "pass 1 0",
+    );
+    session("ptr without a name", "example.com TXT v=spf1 ptr -all", ip, "fail 1 1");
+    session("ptr and a failure, §5.5", "example.com TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa FAIL", ip, "fail 1 0");
+    session(
+        "ptr and a name that leads back",
+        "example.com TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa PTR m.example.com\nm.example.com A 192.0.2.1",
+        ip,
+        "pass 1 0",
+    );
+    session("include of nothing, §5.2", "example.com TXT v=spf1 include:x.example.net -all", ip, "permerror 1 1");
+    session("include of no name", "example.com TXT v=spf1 include:a..example.net -all", ip, "permerror 1 0");
+    session("a of no name", "example.com TXT v=spf1 a:a..example.net -all", ip, "fail 1 0");
+    session("redirect to nothing, §6.1", "example.com TXT v=spf1 redirect=x.example.net", ip, "permerror 1 1");
+    session("several records, §4.5", "example.com TXT v=spf1 a\nexample.com TXT v=spf1 mx", ip, "permerror 0 0");
+    session(
+        "a long name loses labels from the left, §7.3",
+        &format!("example.com TXT v=spf1 exists:{}.x.example.net -all\nx.example.net A 127.0.0.2", "%{d}".repeat(30)),
+        ip,
+        "fail 1 1",
+    );
+}
+
+#[test]
+fn senders_are_taken_apart() {
+    let zone = Zone::read(
+        "example.com TXT v=spf1 exists:%{l}.user.example.net -all exp=why.example.net
+         why.example.net TXT %{s} %{o} %{d} %{h} %{r} %{t} %{i} %{v} %{p}
+         joe.user.example.net A 127.0.0.2",
+    );
+    assert_eq!(zone.check("192.0.2.1", "joe@Example.COM").result.as_str(), "pass");
+    let words = "postmaster@example.com example.com example.com helo.example.net unknown 0 192.0.2.1 in-addr unknown";
+    assert_eq!(zone.check("192.0.2.1", "@example.com").explanation.unwrap(), words);
+    assert_eq!(zone.check("192.0.2.1", "example.com").explanation.unwrap(), words, "a domain alone");
+    assert_eq!(zone.check("192.0.2.1", "a@b@example.com").result.as_str(), "fail", "the last @ counts");
+    assert_eq!(zone.check("192.0.2.1", "jö@example.com").result.as_str(), "fail", "RFC 8616 §4");
+    for (why, mail_from) in [("one label", "a@localhost"), ("a literal", "a@[192.0.2.1]"), ("an empty label", "a@a..b")]
+    {
+        assert_eq!(zone.check("192.0.2.1", mail_from).result.as_str(), "none", "{why}");
+    }
+}
+
+#[test]
+fn the_trace_says_every_step() {
+    let zone = Zone::read(
+        "example.com TXT v=spf1 a:gone.example.net include:_spf.example.net -all
+         _spf.example.net TXT v=spf1 ip4:192.0.2.1 -all",
+    );
+    let outcome = zone.check("192.0.2.1", "joe@example.com");
+    let lines: Vec<String> =
+        outcome.trace.iter().map(|line| format!("{}{line}", "  ".repeat(line.depth as usize))).collect();
+    assert_eq!(
+        lines,
+        [
+            "example.com: TXT: v=spf1 a:gone.example.net include:_spf.example.net -all",
+            "example.com: a:gone.example.net [1 lookup, 1 void]: does not match",
+            "example.com: include:_spf.example.net [1 lookup]: matches, pass",
+            "  _spf.example.net: TXT: v=spf1 ip4:192.0.2.1 -all",
+            "  _spf.example.net: ip4:192.0.2.1: matches, pass",
+            "  _spf.example.net: result: gives pass",
+            "example.com: result: gives pass",
+        ]
+    );
+}
+
+/// Verdict, action, value, codes: what a judgement comes to, in one line.
+fn shown(judged: &SpfJudgement) -> String {
+    let SpfJudgement { record, summary } = judged;
+    let mut codes: Vec<&str> = record.findings.iter().map(Finding::code).collect();
+    codes.retain(|code| *code != "spf.suggestion");
+    let value = record.value.as_deref().unwrap_or("(none)");
+    if let Some(suggested) = &summary.suggested_record {
+        assert_eq!(suggested, value, "the record suggested is the value");
+        let parsed = parse(suggested.as_bytes()).unwrap();
+        assert_eq!(&parsed.to_string(), suggested);
+        assert_eq!(suggested.matches("all").count(), 1, "one `all`: {suggested}");
+    }
+    let (verdict, action) = (record.verdict, record.action.as_str());
+    format!("{verdict} {} {action} [{value}] {}", summary.lookups, codes.join(" ")).trim_end().to_owned()
+}
+
+#[track_caller]
+fn domain(why: &str, zone: &str, includes: &[&str], addresses: &[&str], expected: &str) {
+    let judged = Zone::read(zone).judge(includes, addresses);
+    assert_eq!(shown(&judged), expected, "{why}");
+    // Where there is a record to paste, pasting it helps.
+    let Some(value) = judged.record.value.filter(|_| judged.record.action == Action::Replace) else { return };
+    let rest: String = zone
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("example.com TXT"))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let pasted = Zone::read(&format!("{rest}example.com TXT {value}")).judge(includes, addresses);
+    assert!(!pasted.record.verdict.is_failure(), "{why}: pasted: {}", shown(&pasted));
+}
+
+const OURS: &str = "_spf.example.net TXT v=spf1 ip4:192.0.2.0/24 -all\n";
+
+fn with_ours(zone: &str) -> String {
+    format!("{OURS}{zone}")
+}
+
+#[test]
+fn domains_with_no_record_or_one() {
+    let ours: &[&str] = &["_spf.example.net"];
+    let ip: &[&str] = &["198.51.100.7"];
+    domain("nothing required, nothing there", "", &[], &[], "missing 0 add [(none)] spf.missing");
+    let made = "missing 0 add [v=spf1 include:_spf.example.net ip4:198.51.100.7 ~all] spf.missing";
+    domain("what is required makes a record", OURS, ours, ip, made);
+    domain("nobody could tell", "example.com FAIL", &[], &[], "unknown 0 add [(none)] spf.lookup-failed");
+    let sound = "example.com TXT v=spf1 include:_spf.example.net -all";
+    let kept = "valid 1 keep [v=spf1 include:_spf.example.net -all]";
+    domain("what does is kept", &with_ours(sound), ours, &["192.0.2.7"], kept);
+    domain(
+        "ours is missing",
+        &with_ours("example.com TXT v=spf1 a -all\nexample.com A 203.0.113.1"),
+        ours,
+        &[],
+        "mismatch 1 replace [v=spf1 include:_spf.example.net a -all] spf.include-missing",
+    );
+    domain(
+        "an address does not pass",
+        "example.com TXT v=spf1 ip4:203.0.113.1 -all",
+        &[],
+        ip,
+        "mismatch 0 replace [v=spf1 ip4:198.51.100.7 ip4:203.0.113.1 -all] spf.address-not-authorised",
+    );
+    domain(
+        "an address that a - term takes",
+        "example.com TXT v=spf1 -ip4:198.51.100.0/24 ip4:198.51.100.7 ~all",
+        &[],
+        ip,
+        "mismatch 0 replace [v=spf1 ip4:198.51.100.7 -ip4:198.51.100.0/24 ~all] spf.address-not-authorised",
+    );
+    domain(
+        "anywhere in the tree",
+        &with_ours(
+            "example.com TXT v=spf1 include:a.example.net -all\na.example.net TXT v=spf1 redirect=_spf.example.net",
+        ),
+        ours,
+        &[],
+        "valid 2 keep [v=spf1 include:a.example.net -all]",
+    );
+    domain(
+        "a ? term does not count",
+        &with_ours("example.com TXT v=spf1 ?include:_spf.example.net -all"),
+        ours,
+        &[],
+        "mismatch 1 replace [v=spf1 include:_spf.example.net -all] spf.include-missing",
+    );
+    domain(
+        "nor what stands behind all",
+        &with_ours("example.com TXT v=spf1 a -all include:_spf.example.net\nexample.com A 203.0.113.1"),
+        ours,
+        &[],
+        "mismatch 1 replace [v=spf1 a include:_spf.example.net -all] spf.include-missing spf.after-all",
+    );
+    domain(
+        "its networks will do",
+        &with_ours("example.com TXT v=spf1 ip4:192.0.2.0/23 -all"),
+        ours,
+        &[],
+        "valid 0 keep [v=spf1 ip4:192.0.2.0/23 -all] spf.include-flattened",
+    );
+    domain(
+        "half of its networks will not",
+        &with_ours("example.com TXT v=spf1 ip4:192.0.2.0/25 -all"),
+        ours,
+        &[],
+        "mismatch 0 replace [v=spf1 include:_spf.example.net ip4:192.0.2.0/25 -all] spf.include-missing",
+    );
+    domain(
+        "a macro gives its networks",
+        &with_ours(
+            "example.com TXT v=spf1 exists:%{i}.ok.example.net -all\n192.0.2.0.ok.example.net A 127.0.0.2\n192.0.2.255.ok.example.net A 127.0.0.2",
+        ),
+        ours,
+        &[],
+        "valid 1 keep [v=spf1 exists:%{i}.ok.example.net -all] spf.include-flattened spf.not-followed",
+    );
+    domain(
+        "a redirect ends as it did",
+        &with_ours("example.com TXT v=spf1 redirect=r.example.net\nr.example.net TXT v=spf1 ip4:203.0.113.1 -all"),
+        ours,
+        &[],
+        "mismatch 1 replace [v=spf1 include:_spf.example.net include:r.example.net -all] spf.include-missing",
+    );
+    domain(
+        "neutral",
+        "example.com TXT v=spf1 ip4:203.0.113.1 ?all",
+        &[],
+        &[],
+        "valid 0 keep [v=spf1 ip4:203.0.113.1 ?all] spf.neutral-all",
+    );
+    domain(
+        "IPv6",
+        "example.com TXT v=spf1 ip6:2001:db8::/32 -all",
+        &[],
+        &["2001:db8::7"],
+        "valid 0 keep [v=spf1 ip6:2001:db8::/32 -all]",
+    );
+}
+
+#[test]
+fn domains_with_broken_records() {
+    let ours: &[&str] = &["_spf.example.net"];
+    domain(
+        "several records become one",
+        &with_ours(
+            "example.com TXT v=spf1 ip4:203.0.113.1 -all\nexample.com TXT v=spf1 ?ip4:203.0.113.9 a:m.example.com ~all\nm.example.com A 203.0.113.2",
+        ),
+        ours,
+        &[],
+        "invalid 2 replace [v=spf1 include:_spf.example.net a:m.example.com ip4:203.0.113.1 ?ip4:203.0.113.9 ~all] spf.several-records",
+    );
+    domain(
+        "the syntax, repaired",
+        "example.com TXT v=spf1 ip:203.0.113.1 -all",
+        &[],
+        &[],
+        "invalid 0 replace [v=spf1 ip4:203.0.113.1 -all] spf.syntax",
+    );
+    domain(
+        "the syntax, beyond repair",
+        "example.com TXT v=spf1 ip4:203.0.113.1 moo -all",
+        &[],
+        &[],
+        "invalid 0 replace [v=spf1 ip4:203.0.113.1 -all] spf.syntax",
+    );
+    domain(
+        "quotes inside",
+        "example.com TXT \"v=spf1 ip4:203.0.113.1 -all\"",
+        &[],
+        &[],
+        "missing 0 replace [v=spf1 ip4:203.0.113.1 -all] spf.missing spf.quotes-inside",
+    );
+    domain(
+        "another version",
+        "example.com TXT v=spf10 ip4:203.0.113.1 -all",
+        &[],
+        &[],
+        "missing 0 replace [v=spf1 ip4:203.0.113.1 -all] spf.missing spf.near-miss",
+    );
+    domain(
+        "everybody",
+        "example.com TXT v=spf1 ip4:203.0.113.1 +all",
+        &[],
+        &[],
+        "invalid 0 replace [v=spf1 ip4:203.0.113.1 ~all] spf.pass-all",
+    );
+    domain(
+        "everybody, by an include",
+        "example.com TXT v=spf1 ip4:203.0.113.1 include:o.example.net -all\no.example.net TXT v=spf1 all",
+        &[],
+        &[],
+        "invalid 1 replace [v=spf1 ip4:203.0.113.1 -all] spf.pass-all",
+    );
+    domain(
+        "nobody, by a - include of all",
+        "example.com TXT v=spf1 -include:o.example.net -all\no.example.net TXT v=spf1 all",
+        &[],
+        &[],
+        "valid 1 keep [v=spf1 -include:o.example.net -all]",
+    );
+    domain(
+        "2^28 addresses",
+        "example.com TXT v=spf1 ip4:192.0.2.0/4 -all",
+        &[],
+        &[],
+        "valid 0 keep [v=spf1 ip4:192.0.2.0/4 -all]",
+    );
+    domain(
+        "one more",
+        "example.com TXT v=spf1 ip4:192.0.2.0/4 ip4:1.0.0.0 -all",
+        &[],
+        &[],
+        "invalid 0 replace [(none)] spf.too-wide",
+    );
+    domain(
+        "the same twice is once",
+        "example.com TXT v=spf1 ip4:192.0.2.0/4 ip4:192.0.2.0/5 -all",
+        &[],
+        &[],
+        "valid 0 keep [v=spf1 ip4:192.0.2.0/4 ip4:192.0.2.0/5 -all]",
+    );
+    domain(
+        "IPv6 /15",
+        "example.com TXT v=spf1 ip6:2001:db8::/15 -all",
+        &[],
+        &[],
+        "invalid 0 replace [(none)] spf.too-wide",
+    );
+    domain(
+        "an include of nothing goes",
+        "example.com TXT v=spf1 include:gone.example.net ip4:203.0.113.1 -all",
+        &[],
+        &[],
+        "invalid 1 replace [v=spf1 ip4:203.0.113.1 -all] spf.include-without-record",
+    );
+    domain(
+        "a loop",
+        "example.com TXT v=spf1 include:a.example.net -all\na.example.net TXT v=spf1 include:example.com -all",
+        &[],
+        &[],
+        "invalid 2 replace [v=spf1 -all] spf.loop",
+    );
+    domain(
+        "three void lookups",
+        "example.com TXT v=spf1 a:a.example.net a:b.example.net mx:c.example.net ip4:203.0.113.1 -all",
+        &[],
+        &[],
+        "invalid 3 replace [v=spf1 ip4:203.0.113.1 -all] spf.void-lookups-exceeded",
+    );
+    domain(
+        "a fault in an include",
+        "example.com TXT v=spf1 include:a.example.net -all\na.example.net TXT v=spf1 moo",
+        &[],
+        &[],
+        "invalid 1 replace [v=spf1 -all] spf.syntax",
+    );
+    let missing = Zone::read("example.com TXT v=spf1 include:_spf.example.net -all").judge(ours, &[]);
+    assert_eq!(
+        shown(&missing),
+        "invalid 1 keep [v=spf1 include:_spf.example.net -all] spf.include-without-record",
+        "the provider's fault"
+    );
+    domain(
+        "strings run together",
+        "example.com TXT v=spf1 ip4:203.0.113.1 | ip4:203.0.113.2 | -all",
+        &[],
+        &[],
+        "invalid 0 replace [v=spf1 ip4:203.0.113.1 ip4:203.0.113.2 -all] spf.syntax spf.strings-run-together",
+    );
+}
+
+#[test]
+fn limits_of_lookups_hold_for_what_is_suggested() {
+    let zone = |count: usize| {
+        let hosts: String = times(count, " a:h{n}.example.com");
+        with_ours(&format!(
+            "example.com TXT v=spf1{hosts} -all\n{}",
+            times(count, "h{n}.example.com A 203.0.113.{n}\n")
+        ))
+    };
+    let ours: &[&str] = &["_spf.example.net"];
+    let judged = |count, includes| Zone::read(&zone(count)).judge(includes, &[]);
+    assert!(shown(&judged(7, &[])).ends_with("-all]"), "7 is fine");
+    assert!(
+        shown(&judged(8, &[])).starts_with("valid 8 ") && shown(&judged(8, &[])).ends_with("spf.lookups-near-limit")
+    );
+    assert!(shown(&judged(10, &[])).starts_with("valid 10 "));
+    assert!(shown(&judged(11, &[])).starts_with("invalid 11 replace [(none)] spf.lookups-exceeded"));
+    assert!(shown(&judged(9, ours)).starts_with("mismatch 9 replace [v=spf1 include:_spf.example.net a:h1"));
+    let over = judged(10, ours);
+    assert!(shown(&over).starts_with("mismatch 10 replace [(none)]"), "{}", shown(&over));
+    assert!(shown(&over).ends_with("spf.suggestion-over-limit"), "{}", shown(&over));
+    assert_eq!(over.summary.suggested_record, None);
+}
+
+#[test]
+fn failures_count_only_where_they_matter() {
+    let ours: &[&str] = &["_spf.example.net"];
+    let failing = "example.com TXT v=spf1 include:f.example.net -all\nf.example.net FAIL\n";
+    domain(
+        "a failed include is not sound",
+        failing,
+        &[],
+        &[],
+        "unknown 1 keep [v=spf1 include:f.example.net -all] spf.lookup-failed",
+    );
+    domain(
+        "ours may stand in there",
+        &with_ours(failing),
+        ours,
+        &[],
+        "unknown 1 keep [v=spf1 include:f.example.net -all] spf.lookup-failed",
+    );
+    domain(
+        "a definite error stays one",
+        &failing.replace("-all", "+all"),
+        &[],
+        &[],
+        "invalid 1 replace [v=spf1 include:f.example.net ~all] spf.pass-all spf.lookup-failed",
+    );
+    domain(
+        "a failed address changes nothing",
+        "example.com TXT v=spf1 ip4:203.0.113.1 a:f.example.net -all\nf.example.net FAIL",
+        &[],
+        &["203.0.113.1"],
+        "valid 1 keep [v=spf1 ip4:203.0.113.1 a:f.example.net -all]",
+    );
+    domain(
+        "unless an address hangs on it",
+        "example.com TXT v=spf1 a:f.example.net -all\nf.example.net FAIL",
+        &[],
+        &["203.0.113.1"],
+        "unknown 1 keep [v=spf1 a:f.example.net -all] spf.lookup-failed",
+    );
+    domain(
+        "several records are several",
+        "example.com TXT v=spf1 include:f.example.net\nexample.com TXT v=spf1 -all\nf.example.net FAIL",
+        &[],
+        &[],
+        "invalid 1 replace [v=spf1 include:f.example.net -all] spf.several-records",
+    );
+}
+
+#[test]
+fn what_is_planned_needs_no_dns() {
+    let record = planned(&expecting(&["_spf.example.net"], &["192.0.2.7", "2001:db8::7"]));
+    assert_eq!((record.verdict, record.action), (Verdict::Unchecked, Action::Add));
+    assert_eq!(record.value.unwrap(), "v=spf1 include:_spf.example.net ip4:192.0.2.7 ip6:2001:db8::7 ~all");
+    assert_eq!(planned(&expecting(&[], &[])).value, None);
+}
+
+#[test]
+fn wide_trees_are_bounded() {
+    let wide = times(200, " include:i{n}.example.net");
+    let zone = format!(
+        "example.com TXT v=spf1{wide} -all\n{}",
+        times(200, "i{n}.example.net TXT v=spf1 include:x{n}.example.net\n")
+    );
+    let judged = Zone::read(&zone).judge(&["_spf.example.net"], &["192.0.2.1"]);
+    assert_eq!(judged.record.verdict, Verdict::Invalid);
+    assert_eq!(judged.record.value, None);
+    let rubbish = Zone::read(&format!("example.com TXT v=spf1{} -all", " ip4:192.0.2.1".repeat(4_000)));
+    assert_eq!(rubbish.judge(&[], &[]).record.verdict, Verdict::Valid);
+}
+
+/// A term, more often right than wrong.
+fn any_term() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("a"),
+        Just("mx"),
+        Just("ptr"),
+        Just("-all"),
+        Just("?all"),
+        Just("+all"),
+        Just("include:a.example.net"),
+        Just("?include:b.example.net"),
+        Just("include:b.example.net"),
+        Just("redirect=b.example.net"),
+        Just("moo"),
+        Just("exists:%{i}.example.net"),
+        Just("ip4:192.0.2.0/24"),
+        Just("-ip4:198.51.100.0/24"),
+        Just("ip6:2001:db8::/32"),
+        Just("include:example.com"),
+        Just("a:%{d}/0"),
+        Just("include:%{d2}.example.net"),
+        Just("exp=a.example.net"),
+    ]
+    .prop_map(str::to_owned)
+}
+
+proptest! {
+    #[test]
+    fn any_domain_is_judged_and_helped(
+        records in proptest::collection::vec(proptest::collection::vec(any_term(), 0..8), 0..3),
+        a in proptest::collection::vec(any_term(), 0..6),
+        b in proptest::collection::vec(any_term(), 0..6),
+        failing in any::<bool>(),
+    ) {
+        let line = |name: &str, terms: &[String]| format!("{name} TXT v=spf1 {}\n", terms.join(" "));
+        let texts: String = records.iter().map(|terms| line("example.com", terms)).collect();
+        let fails = if failing { "example.com FAIL\n" } else { "" };
+        let rest = format!("{}{}{fails}{OURS}", line("a.example.net", &a), line("b.example.net", &b));
+        let (includes, addresses): (&[&str], &[&str]) = (&["_spf.example.net"], &["198.51.100.7"]);
+        let judged = Zone::read(&format!("{texts}{rest}")).judge(includes, addresses);
+        let outcome = Zone::read(&format!("{texts}{rest}")).check("198.51.100.7", "postmaster@example.com");
+        prop_assert!(outcome.lookups <= 10 && outcome.void_lookups <= 3);
+        prop_assert!(judged.record.verdict != Verdict::Valid || outcome.result.as_str() == "pass");
+        shown(&judged);
+        if let Some(suggested) = judged.summary.suggested_record {
+            let pasted = Zone::read(&format!("example.com TXT {suggested}\n{rest}"));
+            let again = pasted.judge(includes, addresses);
+            let (ours, theirs) = (pasted.check("192.0.2.9", "joe@example.com"), pasted.check("198.51.100.7", "joe@example.com"));
+            prop_assert!(again.summary.lookups <= 10, "{}", shown(&again));
+            prop_assert_eq!((ours.result.as_str(), theirs.result.as_str()), ("pass", "pass"), "{}", shown(&again));
+        }
+    }
+
+    #[test]
+    fn any_octets_are_judged(text in proptest::collection::vec(any::<u8>(), 0..300), tail in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut evidence = Evidence::new();
+        let octets = [b"v=spf1 ".as_slice(), &tail].concat();
+        let records = vec![RecordData::Txt(Txt::of(text)), RecordData::Txt(Txt::of(octets))];
+        evidence.tell(Question::txt(&name("example.com")), Answer::Found(Found { records, ttl_seconds: 1, aliases: Vec::new() }));
+        let _ = judge(&expecting(&["_spf.example.net"], &["192.0.2.1"]), &evidence);
+        let _ = check_host(&Session::new([192, 0, 2, 1].into(), &tail, &tail, 0), &evidence);
+        let _ = check_host(&Session::new([192, 0, 2, 1].into(), &tail, "a@example.com", 0), &evidence);
+    }
+}
