@@ -155,3 +155,6 @@ fn add(record: &mut SpfRecord, term: Term) -> Result<(), TermFault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
