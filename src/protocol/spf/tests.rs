@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use crate::protocol::spf::macros::{DomainSpec, MacroPlace, MacroString, MacroValues};
+use crate::protocol::spf::domain_spec::DomainSpec;
+use crate::protocol::spf::macros::{MacroPlace, MacroString, MacroValues};
 use crate::protocol::spf::{SpfFault, is_record, parse};
 
 #[track_caller]

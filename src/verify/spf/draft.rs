@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::protocol::name::Name;
-use crate::protocol::spf::macros::DomainSpec;
+use crate::protocol::spf::domain_spec::DomainSpec;
 use crate::protocol::spf::terms::{Directive, Mechanism, Qualifier, Term, UnknownModifier, read_term};
 use crate::protocol::spf::{LOOKUPS_MAX, SpfRecord, VOID_LOOKUPS_MAX, split};
 use crate::verify::evidence::Evidence;
