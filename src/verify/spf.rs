@@ -112,7 +112,9 @@ impl Session {
             None => (Default::default(), to_a_labels(mail_from)),
         };
         let local_part = if local_part.is_empty() { b"postmaster".to_vec() } else { local_part.to_vec() };
-        Session { ip, helo, local_part, sender_domain: domain.clone(), domain, receiver: None, now_seconds }
+        // A trailing dot is no part of the name that `%{o}` stands for.
+        let sender_domain = domain.strip_suffix(b".").unwrap_or(&domain).to_vec();
+        Session { ip, helo, local_part, sender_domain, domain, receiver: None, now_seconds }
     }
 
     /// The session that a requirement is judged by: postmaster of `domain`, from `ip`.

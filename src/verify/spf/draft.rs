@@ -4,10 +4,11 @@
 //! in one `all`. Out of several records, terms that let pass come first and the mildest `all` wins, so that
 //! merging takes nothing away. What surely breaks the record is left out and reported by its own finding.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::protocol::name::Name;
-use crate::protocol::spf::macros::DomainSpec;
+use crate::protocol::spf::domain_spec::DomainSpec;
 use crate::protocol::spf::terms::{Directive, Mechanism, Qualifier, Term, UnknownModifier, read_term};
 use crate::protocol::spf::{LOOKUPS_MAX, SpfRecord, VOID_LOOKUPS_MAX, split};
 use crate::verify::evidence::Evidence;
@@ -23,6 +24,8 @@ use crate::verify::step::Needs;
 pub(super) struct Draft {
     /// Everything but `all`.
     directives: Vec<Directive>,
+    /// Where each mechanism stands, until they are sorted.
+    places: BTreeMap<String, usize>,
     /// The mildest `all`.
     all: Option<Qualifier>,
     /// Whether a redirect became an include.
@@ -76,13 +79,16 @@ impl Draft {
 
     /// Adds a directive unless its mechanism is there; out of different records, `+` wins.
     fn add_directive(&mut self, directive: Directive, earlier: usize) {
-        match self.directives.iter_mut().enumerate().find(|(_, known)| is_same(&known.mechanism, &directive.mechanism))
-        {
-            None => self.directives.push(directive),
-            Some((index, known)) if index < earlier && directive.qualifier == Qualifier::Pass => {
+        let key = key(&directive.mechanism);
+        match self.places.get(&key).map(|place| (*place, self.directives.get_mut(*place))) {
+            Some((place, Some(known))) if place < earlier && directive.qualifier == Qualifier::Pass => {
                 known.qualifier = Qualifier::Pass;
             }
             Some(_) => {}
+            None => {
+                self.places.insert(key, self.directives.len());
+                self.directives.push(directive);
+            }
         }
     }
 
@@ -116,13 +122,11 @@ fn milder(one: Option<Qualifier>, other: Qualifier) -> Qualifier {
     order.into_iter().find(|q| one == Some(*q) || other == *q).unwrap_or(Qualifier::SoftFail)
 }
 
-/// Whether two mechanisms are the same but for the case of their names.
-fn is_same(one: &Mechanism, other: &Mechanism) -> bool {
-    one == other || {
-        let (one, other) = (one.to_string(), other.to_string());
-        // The case of a macro's letter has a meaning. RFC 7208 §7.3.
-        !one.contains('%') && one.eq_ignore_ascii_case(&other)
-    }
+/// What two mechanisms share that are the same but for the case of their names.
+fn key(mechanism: &Mechanism) -> String {
+    let text = mechanism.to_string();
+    // The case of a macro's letter has a meaning. RFC 7208 §7.3.
+    if text.contains('%') { text } else { text.to_ascii_lowercase() }
 }
 
 /// What a record ends in, redirects followed.
@@ -190,7 +194,8 @@ pub(super) fn suggest(
         }
     }
     let mut ours = required_terms(required, &kept);
-    directives.retain(|directive| !ours.iter().any(|our| is_same(&our.mechanism, &directive.mechanism)));
+    let our_keys: BTreeSet<String> = ours.iter().map(|our| key(&our.mechanism)).collect();
+    directives.retain(|directive| !our_keys.contains(&key(&directive.mechanism)));
     ours.extend(directives);
     let record = draft.record(ours, end);
     let tree = tree_of_record(name, &record, evidence)?;
@@ -281,7 +286,7 @@ fn to_remove(tree: &Node, required: &[Name]) -> Vec<String> {
     let mut terms: Vec<&Branch> = tree.branches.iter().filter(|b| b.lookups() > 0 && !is_ours(b)).collect();
     terms.sort_by_key(|branch| branch.lookups());
     let mut remove = Vec::new();
-    while excess > 0 {
+    while excess > 0 && remove.len() < REMOVED_MAX {
         let enough = terms.iter().position(|branch| branch.lookups() >= excess);
         let Some(index) = enough.or(terms.len().checked_sub(1)) else { break };
         let branch = terms.remove(index);
@@ -290,6 +295,9 @@ fn to_remove(tree: &Node, required: &[Name]) -> Vec<String> {
     }
     remove
 }
+
+/// The most terms named to be removed; who has more to remove will see by then how it is done.
+const REMOVED_MAX: usize = 20;
 
 /// What every term of a tree costs that costs anything.
 pub(super) fn costs_of(tree: &Node) -> Vec<Cost> {

@@ -35,6 +35,9 @@ use crate::verify::step::Needs;
 /// How many networks of an include are tried on a record whose terms depend on the client.
 const SAMPLED_NETWORKS_MAX: usize = 16;
 
+/// The most faults of terms that are reported at once.
+const ERRORS_MAX: usize = 20;
+
 /// From how many lookups on a record is near the limit. Design §2.
 const LOOKUPS_NEAR: u32 = 8;
 
@@ -251,6 +254,8 @@ impl Judge<'_> {
                 errors.extend(branch_error(visit.branch, term, required));
             }
         }
+        // A record of rubbish would fill pages; the first faults are enough to begin with.
+        errors.truncate(ERRORS_MAX);
         let lookups = tree.lookups();
         if lookups > LOOKUPS_MAX {
             errors.push(SpfFinding::LookupsExceeded { lookups, costs: costs_of(tree) });
@@ -358,8 +363,10 @@ impl Judge<'_> {
         let dynamic = visits
             .iter()
             .filter(|visit| visit.branch.is_dynamic && !matches!(visit.branch.mechanism(), Some(Mechanism::Ptr(_))));
-        let terms: Vec<TermAt> =
-            dynamic.map(|visit| TermAt { at: visit.owner.name.clone(), term: visit.branch.text() }).collect();
+        let terms: Vec<TermAt> = dynamic
+            .take(ERRORS_MAX)
+            .map(|visit| TermAt { at: visit.owner.name.clone(), term: visit.branch.text() })
+            .collect();
         if !terms.is_empty() {
             remarks.push(SpfFinding::NotFollowed { terms });
         }

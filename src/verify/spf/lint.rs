@@ -14,6 +14,9 @@ const RECORD_OCTETS_MAX: usize = 450;
 /// The most octets of one string of a TXT record. RFC 1035 §3.3.
 const STRING_OCTETS_MAX: usize = 255;
 
+/// The most terms that one finding lists, and the most findings of one kind.
+const TERMS_MAX: usize = 20;
+
 /// The judgement of one record's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpfLint {
@@ -87,7 +90,8 @@ pub(super) fn advice(record: &SpfRecord, at: &Name, octets: usize) -> Vec<SpfFin
         _ => {}
     }
     let behind = record.directives.get(record.reachable().len()..).unwrap_or_default();
-    let mut terms: Vec<String> = behind.iter().map(|directive| shown(directive.to_string().as_bytes())).collect();
+    let mut terms: Vec<String> =
+        behind.iter().take(TERMS_MAX).map(|directive| shown(directive.to_string().as_bytes())).collect();
     if record.all_at().is_some() {
         terms.extend(record.redirect.iter().map(|domain| shown(format!("redirect={domain}").as_bytes())));
     }
@@ -97,7 +101,7 @@ pub(super) fn advice(record: &SpfRecord, at: &Name, octets: usize) -> Vec<SpfFin
     if let Some(ptr) = record.reachable().iter().find(|d| matches!(d.mechanism, Mechanism::Ptr(_))) {
         findings.push(SpfFinding::PtrUsed { term: shown(ptr.to_string().as_bytes()) });
     }
-    findings.extend(record.unknown.iter().filter_map(unknown_modifier));
+    findings.extend(record.unknown.iter().filter_map(unknown_modifier).take(TERMS_MAX));
     if octets > RECORD_OCTETS_MAX {
         findings.push(SpfFinding::LongRecord { octets: u64::try_from(octets).unwrap_or(u64::MAX) });
     }
@@ -131,7 +135,7 @@ fn excess(record: &SpfRecord, at: &Name) -> Vec<SpfFinding> {
             _ => None,
         }
     });
-    findings.collect()
+    findings.take(TERMS_MAX).collect()
 }
 
 /// The lookups of the record's own terms.

@@ -51,7 +51,7 @@ impl Reach {
             let matched = matched_by(branch, node);
             match branch.qualifier() {
                 Qualifier::Pass => pass.take(matched.without(&denied)),
-                _ => denied.take(matched),
+                _ => denied.merge(&matched),
             }
         }
         pass
@@ -81,10 +81,17 @@ impl Reach {
         self.wide_ip6 = self.wide_ip6.take().or(other.wide_ip6);
     }
 
+    /// Adds the networks of `other`, keeping them merged: terms of both kinds may take turns, thousands of them.
+    fn merge(&mut self, other: &Reach) {
+        other.ip4.list.iter().for_each(|range| self.ip4.insert(*range));
+        other.ip6.list.iter().for_each(|range| self.ip6.insert(*range));
+    }
+
+    /// What is left of this beside `denied`, which is merged.
     fn without(mut self, denied: &Reach) -> Reach {
         if !denied.ip4.list.is_empty() || !denied.ip6.list.is_empty() {
-            self.ip4 = self.ip4.minus(&denied.ip4.merged());
-            self.ip6 = self.ip6.minus(&denied.ip6.merged());
+            self.ip4 = self.ip4.minus(&denied.ip4);
+            self.ip6 = self.ip6.minus(&denied.ip6);
         }
         self
     }
@@ -131,6 +138,16 @@ impl Spans {
         Spans { list }
     }
 
+    /// Adds a range to merged ones, which stay merged.
+    fn insert(&mut self, (first, last): (u128, u128)) {
+        let start = self.list.partition_point(|(_, end)| end.saturating_add(1) < first);
+        let stop = self.list.partition_point(|(begin, _)| *begin <= last.saturating_add(1));
+        let touching = self.list.get(start..stop).unwrap_or_default();
+        let first = touching.first().map_or(first, |range| range.0.min(first));
+        let last = touching.last().map_or(last, |range| range.1.max(last));
+        self.list.splice(start..stop.max(start), [(first, last)]);
+    }
+
     fn contains(&self, number: u128) -> bool {
         self.list.iter().any(|(first, last)| (*first..=*last).contains(&number))
     }
@@ -174,6 +191,9 @@ mod tests {
             let spans = |list: &[(u128, u128)]| Spans { list: list.iter().map(|(a, n)| (*a, a + n)).collect() };
             let (own, other) = (spans(&own), spans(&other));
             let left = own.minus(&other.merged());
+            let mut inserted = Spans::default();
+            other.list.iter().for_each(|range| inserted.insert(*range));
+            prop_assert_eq!(&inserted, &other.merged());
             for number in 0..80 {
                 prop_assert_eq!(left.contains(number), own.contains(number) && !other.contains(number));
                 prop_assert_eq!(own.merged().contains(number), own.contains(number));

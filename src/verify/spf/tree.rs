@@ -12,7 +12,8 @@ use std::net::IpAddr;
 
 use crate::protocol::name::Name;
 use crate::protocol::spf::cidr::Network;
-use crate::protocol::spf::macros::{DomainSpec, Letter, MacroValues, Target};
+use crate::protocol::spf::domain_spec::{DomainSpec, Target};
+use crate::protocol::spf::macros::{Letter, MacroValues};
 use crate::protocol::spf::terms::{Directive, Mechanism, Qualifier};
 use crate::protocol::spf::{NAMES_MAX, SpfFault, SpfRecord, parse};
 use crate::verify::evidence::{Answer, Evidence, Failure, Question, RecordType};

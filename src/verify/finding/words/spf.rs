@@ -179,7 +179,11 @@ pub(super) fn fix(finding: &SpfFinding, place: &Place<'_>) -> String {
             ),
         },
         SpfFinding::NearMiss { .. } | SpfFinding::QuotesInside { .. } => match place.value {
-            Some(_) => format!("{} Paste it without any quotes.", paste(place)),
+            Some(value) => format!(
+                "Delete that record. At host {} there must be exactly one TXT record that begins with `v=spf1`, and it \
+                 should read, without any quotes: `{value}`.",
+                place.field()
+            ),
             None => format!(
                 "Edit that TXT record at host {} so that it begins with `v=spf1` and a space, without any quotes.",
                 place.field()
@@ -327,4 +331,31 @@ fn listed(costs: &[Cost]) -> String {
 fn terms_of<T: AsRef<str>>(terms: impl IntoIterator<Item = T>) -> String {
     let quoted: Vec<String> = terms.into_iter().map(|term| format!("`{}`", term.as_ref())).collect();
     quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fix, message};
+    use crate::protocol::name::Name;
+    use crate::verify::finding::spf::SpfFinding;
+    use crate::verify::finding::words::Place;
+
+    #[test]
+    fn every_finding_has_words_of_its_own() {
+        let zone = Name::parse("example.com").unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for value in [None, Some("v=spf1 include:_spf.example.net ~all")] {
+            let place = Place { zone: &zone, name: &zone, value, provider: None };
+            for finding in SpfFinding::examples() {
+                let (message, fix) = (message(&finding), fix(&finding, &place));
+                assert!(!message.ends_with("see RFC 7208."), "{}: no words", finding.code());
+                assert!(message.ends_with('.') && message.len() > 40, "{message}");
+                let is_harmless = matches!(finding, SpfFinding::SenderId { .. } | SpfFinding::NotFollowed { .. });
+                assert!(is_harmless || fix.contains("`@` (the full name is example.com)"), "{}: {fix}", finding.code());
+                assert!(finding.code().starts_with("spf."), "{}", finding.code());
+                seen.insert(finding.code());
+            }
+        }
+        assert_eq!(seen.len(), 30, "one example of each code: {seen:?}");
+    }
 }
