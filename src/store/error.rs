@@ -1,0 +1,54 @@
+//! What may go wrong between rows and types.
+
+use thiserror::Error;
+
+/// Why an operation of the store gave nothing. Expected refusals are not errors but results.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database did not answer, or not in time. Nobody's fault here; try again later.
+    #[error("the database did not answer `{operation}`")]
+    Unavailable {
+        /// The function of [`crate::store::Store`].
+        operation: &'static str,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A row does not read back. The fault of whoever wrote it; trying again does not help.
+    #[error("`{operation}` met a row that does not read back: {what}")]
+    Corrupt {
+        /// The function of [`crate::store::Store`].
+        operation: &'static str,
+        /// Which column of which row, and why.
+        what: String,
+    },
+    /// The database's URL cannot be used. The fault of the configuration.
+    #[error("the database URL cannot be used: {what}")]
+    BadUrl {
+        /// Why, without the URL, for it may hold a password.
+        what: String,
+    },
+}
+
+impl StoreError {
+    /// Stands where an operation is not built yet; goes with the next commit.
+    pub(crate) fn unbuilt(operation: &'static str) -> StoreError {
+        StoreError::Corrupt { operation, what: "not built yet".to_owned() }
+    }
+
+    /// Sorts the driver's errors: a value of another type than the schema says is a corrupt row.
+    pub(crate) fn of(operation: &'static str, source: sqlx::Error) -> StoreError {
+        match source {
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::TypeNotFound { .. } => StoreError::Corrupt { operation, what: source.to_string() },
+            source => StoreError::Unavailable { operation, source },
+        }
+    }
+
+    /// The same, as a function for `map_err`.
+    pub(crate) fn at(operation: &'static str) -> impl Fn(sqlx::Error) -> StoreError + Copy {
+        move |source| StoreError::of(operation, source)
+    }
+}
