@@ -1,6 +1,9 @@
 //! Published suites, read from `$CONFORMANCE_DIR`; nothing of them is in this repository.
 
+mod dkim;
+mod dmarc;
 mod spf;
+mod zone;
 
 use std::path::PathBuf;
 
