@@ -6,5 +6,6 @@
 mod architecture;
 mod config;
 mod conformance;
+mod dependencies;
 mod dns_server;
 mod support;
