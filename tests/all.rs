@@ -4,6 +4,8 @@
 #![expect(clippy::print_stderr, reason = "what is skipped or measured is said aloud")]
 #![expect(unreachable_pub, reason = "modules of one binary see each other")]
 
+mod architecture;
+mod config;
 mod conformance;
 mod dns_server;
 mod support;
