@@ -2,6 +2,7 @@
 //!
 //! The layers, from the inside out: [`protocol`] and [`verify`] are pure; see `ARCHITECTURE.md`.
 
+pub mod dns;
 pub mod protocol;
 pub mod sending;
 pub mod store;

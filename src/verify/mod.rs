@@ -9,3 +9,4 @@ pub mod purpose;
 pub mod report;
 pub mod standing;
 pub mod step;
+pub mod zone;
