@@ -13,3 +13,6 @@ pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod telemetry;
+
+pub mod jobs;
+pub mod service;
