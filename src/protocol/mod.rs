@@ -7,4 +7,5 @@ pub mod dkim;
 pub mod dmarc;
 pub mod domain;
 pub mod name;
+pub mod spf;
 pub mod tag_list;

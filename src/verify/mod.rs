@@ -7,6 +7,7 @@ pub mod expectation;
 pub mod finding;
 pub mod purpose;
 pub mod report;
+pub mod spf;
 pub mod standing;
 pub mod step;
 pub mod zone;
