@@ -5,7 +5,10 @@
 pub mod evidence;
 pub mod expectation;
 pub mod finding;
+pub mod placement;
 pub mod purpose;
 pub mod report;
+pub mod spf;
 pub mod standing;
 pub mod step;
+pub mod zone;
