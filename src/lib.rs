@@ -1,7 +1,8 @@
 //! sendready tells whether an email domain may send, and exactly what to publish where if not.
 //!
 //! The layers, from the inside out: [`protocol`], [`verify`] and [`sending`] are pure; [`clock`], [`chance`],
-//! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world; [`checker`] puts them to use. See `ARCHITECTURE.md`.
+//! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world; [`checker`] puts them to use; [`lifecycle`]
+//! starts and stops it all. See `ARCHITECTURE.md`.
 
 pub mod protocol;
 pub mod sending;
@@ -19,3 +20,4 @@ pub mod checker;
 pub mod service;
 
 pub mod jobs;
+pub mod lifecycle;

@@ -17,6 +17,7 @@ pub mod requirements;
 pub mod schedule;
 
 mod events;
+mod judge_stand_in;
 mod notes;
 mod verify_rate;
 

@@ -6,8 +6,10 @@
 pub mod metrics;
 
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
 use thiserror::Error;
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged where nobody says: ours from `info` on, of others what went wrong.
@@ -49,7 +51,16 @@ pub fn start_log(filter: Option<&str>) -> Result<(), TelemetryError> {
     } else {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     }
-    .map_err(|_| TelemetryError::Twice)
+    .map_err(|_| TelemetryError::Twice)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// A panic is a line of the log like any other, and can be read by whatever reads the rest.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = panic.payload_as_str().unwrap_or("no message");
+    error!(panic.location = %location, "A task panicked: {message}");
 }
 
 fn filter_of(flag: Option<&str>, variable: Option<&str>) -> Result<EnvFilter, TelemetryError> {

@@ -16,7 +16,7 @@ use crate::service::{Caller, Error, Service};
 use crate::store::{Advanced, CheckReason, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
-use crate::verify::judge::judge_partly;
+use crate::service::judge_stand_in::judge_partly;
 use crate::verify::report::Report;
 use crate::verify::standing::Status;
 

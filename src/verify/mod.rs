@@ -5,6 +5,7 @@
 pub mod evidence;
 pub mod expectation;
 pub mod finding;
+pub mod placement;
 pub mod purpose;
 pub mod report;
 pub mod spf;
