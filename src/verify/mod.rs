@@ -2,6 +2,7 @@
 //!
 //! Pure: no DNS, no clock, no database, and no words for people outside [`finding::words`].
 
+pub mod advice;
 pub mod evidence;
 pub mod expectation;
 pub mod finding;
