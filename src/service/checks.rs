@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::checker::{self, JudgeFault, Limits};
 use crate::dns::Resolver;
+use crate::service::judge_stand_in::{judge, verdicts};
 use crate::service::notes::{self, Note};
 use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
 use crate::service::schedule::{after, next_check_at};
@@ -20,7 +21,6 @@ use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
-use crate::service::judge_stand_in::{judge, verdicts};
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
 use crate::verify::standing;
@@ -72,7 +72,7 @@ impl Service {
     async fn refuse(&self, claim: &Claim, fault: &ExpectationFault) -> Result<(), Error> {
         let row = &claim.domain;
         warn!(domain.id = %row.id, %fault, "A domain in the database is not checked: domain.malformed");
-        self.store.domain_mark_malformed(row.id, &row.domain, self.clock.now()).await?;
+        self.store.domain_mark_malformed(row.id, &row.domain).await?;
         self.store.domain_release(claim).await?;
         Ok(())
     }

@@ -34,10 +34,8 @@ pub struct Used {
 
 impl AllocationView {
     fn of(usage: &Usage) -> AllocationView {
-        let used = |resource| Used {
-            used: usage.of(resource),
-            limit: usage.tier.map(|tier| tier.allocation().of(resource)),
-        };
+        let used =
+            |resource| Used { used: usage.of(resource), limit: usage.tier.map(|tier| tier.allocation().of(resource)) };
         AllocationView {
             tier: usage.tier,
             domains: used(Resource::Domains),

@@ -200,6 +200,7 @@ impl Service {
             infraforge_domain_id: patch.infraforge_domain_id.clone(),
             smartlead_domain_id: patch.smartlead_domain_id.clone(),
             status: patch.status,
+            min_interval: self.settings.rhythm.min_interval,
             events: patch.status.and_then(|status| self.event_of(&row, status)).into_iter().collect(),
         };
         let changed = self.store.domain_change(id, &change, self.clock.now()).await?;

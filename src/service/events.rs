@@ -67,7 +67,8 @@ pub(crate) fn changes(before: &Standing, after: &Standing) -> Value {
 
 /// The flags that are other than they were, each with both values; `dns_configured` among them.
 fn flags_changed(before: Flags, after: Flags) -> Map<String, Value> {
-    let each = Purpose::ALL.into_iter().map(|purpose| (format!("{purpose}_valid"), before.get(purpose), after.get(purpose)));
+    let each =
+        Purpose::ALL.into_iter().map(|purpose| (format!("{purpose}_valid"), before.get(purpose), after.get(purpose)));
     let all = ("dns_configured".to_owned(), before.all(), after.all());
     each.chain([all])
         .filter(|(_, from, to)| from != to)

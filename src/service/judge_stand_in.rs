@@ -36,7 +36,13 @@ fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs
     records.push(one(Purpose::Spf, domain.clone(), RecordType::Txt, evidence, &mut needs));
     for selector in &expectation.dkim {
         let name: Result<Name, NameFault> = below("_domainkey").under(&selector.selector);
-        records.push(one(Purpose::Dkim, name.unwrap_or_else(|_| domain.clone()), RecordType::Txt, evidence, &mut needs));
+        records.push(one(
+            Purpose::Dkim,
+            name.unwrap_or_else(|_| domain.clone()),
+            RecordType::Txt,
+            evidence,
+            &mut needs,
+        ));
     }
     records.push(one(Purpose::Dmarc, below("_dmarc"), RecordType::Txt, evidence, &mut needs));
     records.push(one(Purpose::Mx, domain.clone(), RecordType::Mx, evidence, &mut needs));

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::service::judge_stand_in::judge_partly;
 use crate::service::notes;
 use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of};
 use crate::service::schedule::after;
@@ -16,7 +17,6 @@ use crate::service::{Caller, Error, Service};
 use crate::store::{Advanced, CheckReason, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
-use crate::service::judge_stand_in::judge_partly;
 use crate::verify::report::Report;
 use crate::verify::standing::Status;
 
@@ -76,13 +76,14 @@ impl Service {
 
     /// The same without bringing anything forward; the caller has seen to it that the row may be seen.
     pub(crate) async fn records_of(&self, row: DomainRow) -> Result<RecordsView, Error> {
-        let (expectation, requirements) = expectation_of(&row, &self.settings.profiles).map_err(|fault| match fault {
-            ExpectationFault::Malformed { .. } => Error::DomainMalformed(fault.to_string()),
-            ExpectationFault::Unreadable(what) => {
-                let operation = "domain_get";
-                Error::Store(crate::store::StoreError::Corrupt { operation, what })
-            }
-        })?;
+        let (expectation, requirements) =
+            expectation_of(&row, &self.settings.profiles).map_err(|fault| match fault {
+                ExpectationFault::Malformed { .. } => Error::DomainMalformed(fault.to_string()),
+                ExpectationFault::Unreadable(what) => {
+                    let operation = "domain_get";
+                    Error::Store(crate::store::StoreError::Corrupt { operation, what })
+                }
+            })?;
         let evidence = self.latest_evidence(&row).await?;
         let report = judge_partly(&expectation, &evidence);
         let notes = self.latest_notes(row.id).await?;

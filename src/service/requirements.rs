@@ -144,7 +144,10 @@ impl Faults {
             match key {
                 DkimKey::Key(key) if key.bits() < RSA_BITS_MIN && key.bits() != ED25519_BITS => self.push(
                     format!("/dkim/{index}/public_key"),
-                    format!("the key has {} bits, and receivers refuse less than {RSA_BITS_MIN} (RFC 8301 §3.2)", key.bits()),
+                    format!(
+                        "the key has {} bits, and receivers refuse less than {RSA_BITS_MIN} (RFC 8301 §3.2)",
+                        key.bits()
+                    ),
                 ),
                 DkimKey::Cname(target) if target.label_count() == 0 => {
                     self.push(format!("/dkim/{index}/cname"), "the root is no target");
@@ -159,7 +162,10 @@ impl Faults {
         self.count("/spf/includes", includes.len(), INCLUDES_MAX);
         for (index, include) in includes.iter().enumerate() {
             if include.label_count() < 2 {
-                self.push(format!("/spf/includes/{index}"), "an include is a name of at least two labels (RFC 7208 §4.3)");
+                self.push(
+                    format!("/spf/includes/{index}"),
+                    "an include is a name of at least two labels (RFC 7208 §4.3)",
+                );
             }
         }
         self.count("/spf/ips", spf.ips.as_ref().map_or(0, Vec::len), ADDRESSES_MAX);
@@ -296,7 +302,10 @@ pub fn of_provider(
         return Ok(Expectation::soundness_of(domain));
     }
     match profiles.get(provider) {
-        None => Err(fault(format!("there is no profile `{}`; `{MANUAL}` takes everything with the domain", shown(provider)))),
+        None => Err(fault(format!(
+            "there is no profile `{}`; `{MANUAL}` takes everything with the domain",
+            shown(provider)
+        ))),
         Some(profile) if profile.is_empty() => Err(fault(format!(
             "the profile `{provider}` is empty: set `providers.{provider}.*`, or use `{MANUAL}` and give everything here"
         ))),
@@ -361,9 +370,11 @@ pub fn of_stored(domain: Domain, stored: &Requirements) -> Result<Expectation, S
     let policy = stored.dmarc.policy.as_ref().map(|word| {
         Policy::parse(word).ok_or_else(|| format!("policy `{}` is none of none, quarantine, reject", shown(word)))
     });
-    let record = stored.dmarc.record.as_ref().map(|text| {
-        dmarc_record(text).ok_or_else(|| format!("`{}` is no DMARC record", shown(text)))
-    });
+    let record = stored
+        .dmarc
+        .record
+        .as_ref()
+        .map(|text| dmarc_record(text).ok_or_else(|| format!("`{}` is no DMARC record", shown(text))));
     let mx = stored.mx.iter().map(|mx| Ok(MxExpectation { host: name(&mx.host)?, preference: mx.preference }));
     Ok(Expectation {
         spf: SpfExpectation {
@@ -371,7 +382,11 @@ pub fn of_stored(domain: Domain, stored: &Requirements) -> Result<Expectation, S
             addresses: stored.spf_ips.clone(),
         },
         dkim: dkim.collect::<Result<_, String>>()?,
-        dmarc: DmarcExpectation { record: record.transpose()?, policy: policy.transpose()?, rua: stored.dmarc.rua.clone() },
+        dmarc: DmarcExpectation {
+            record: record.transpose()?,
+            policy: policy.transpose()?,
+            rua: stored.dmarc.rua.clone(),
+        },
         mx: mx.collect::<Result<_, String>>()?,
         ttl_seconds: stored.ttl_seconds.unwrap_or(Expectation::TTL_SECONDS),
         domain,

@@ -97,10 +97,8 @@ mod tests {
     const MIDDLE: u32 = u32::MAX / 2 + 1;
 
     fn rhythm() -> Rhythm {
-        let rung = |younger, every| Rung {
-            younger_than: Duration::from_secs(younger),
-            every: Duration::from_secs(every),
-        };
+        let rung =
+            |younger, every| Rung { younger_than: Duration::from_secs(younger), every: Duration::from_secs(every) };
         Rhythm {
             pending_ladder: vec![
                 rung(15 * MINUTE, 2 * MINUTE),
@@ -152,11 +150,8 @@ mod tests {
             flags: Flags { spf: true, dkim: true, dmarc: true, mx: true },
             ..Standing::NEW
         };
-        let degraded = Standing {
-            degraded_since: Some(after_epoch(-60)),
-            suspends_at: Some(after_epoch(71 * 3600)),
-            ..active
-        };
+        let degraded =
+            Standing { degraded_since: Some(after_epoch(-60)), suspends_at: Some(after_epoch(71 * 3600)), ..active };
         check("all is well", active, 90 * DAY, "43200");
         check("failing", degraded, 90 * DAY, "900");
         check("nobody could tell", Standing { stale_since: Some(after_epoch(0)), ..active }, 90 * DAY, "900");
@@ -211,7 +206,8 @@ mod tests {
     fn lots_move_the_wait_by_a_tenth() {
         check_with("the least lot", Standing::NEW, Some(0), (&rhythm(), 0), "108");
         check_with("the greatest", Standing::NEW, Some(0), (&rhythm(), u32::MAX), "132");
-        let hasty = Rhythm { pending_ladder: vec![Rung { younger_than: Duration::MAX, every: Duration::ZERO }], ..rhythm() };
+        let hasty =
+            Rhythm { pending_ladder: vec![Rung { younger_than: Duration::MAX, every: Duration::ZERO }], ..rhythm() };
         check_with("never closer than the least interval", Standing::NEW, Some(0), (&hasty, 0), "15");
         let patient = Rhythm { min_interval: Duration::MAX, ..rhythm() };
         let patience = Patience { grace: TimeDelta::hours(72), recovery_hold: TimeDelta::hours(1) };
