@@ -44,6 +44,8 @@ CREATE INDEX idx_sendready_domains_place ON email_domains(COALESCE(created_at, '
 -- domain_list of one client, and its cursor.
 CREATE INDEX idx_sendready_domains_client_place
     ON email_domains(client_id, COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id);
+-- check_prune.
+CREATE INDEX idx_sendready_domains_evidence ON email_domains(evidence_digest);
 -- domain_by_name and domain_add, in whatever case the platform wrote it.
 CREATE INDEX idx_sendready_domains_name ON email_domains(lower(domain));
 
@@ -86,6 +88,8 @@ CREATE TABLE sendready_checks (
 );
 -- check_list.
 CREATE INDEX idx_sendready_checks_domain ON sendready_checks(domain_id, id);
+-- check_prune, and the reference from here when evidence is removed.
+CREATE INDEX idx_sendready_checks_evidence ON sendready_checks(evidence_digest);
 
 CREATE TABLE sendready_events (
     id UUID PRIMARY KEY,

@@ -17,10 +17,13 @@ use crate::jobs::{BackOff, JobError, chain};
 use crate::service::checks::{Due, Examined};
 use crate::service::{Error, Service};
 use crate::store::{CheckReason, Claim};
-use crate::telemetry::metrics::UnderWay;
+use crate::telemetry::metrics::{UnderWay, checks_due};
 
 /// How often it looks for work without being woken.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it counts what is due, for the metrics.
+const COUNT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How much of the grace is kept for giving back what did not finish.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(2);
@@ -55,7 +58,12 @@ impl Checks {
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), JobError> {
         let mut running = Running::default();
         let mut back_off = BackOff::default();
+        let mut counted_at: Option<Instant> = None;
         while !stop.is_cancelled() {
+            if counted_at.is_none_or(|at| at.elapsed() >= COUNT_INTERVAL) {
+                self.count_due().await;
+                counted_at = Some(Instant::now());
+            }
             let wait = match self.fill(&mut running).await {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => {
@@ -73,6 +81,13 @@ impl Checks {
             self.pause(&mut running, Instant::now() + wait, back_off.failure_count > 0, stop).await?;
         }
         self.wind_down(running).await
+    }
+
+    /// Says in the metrics how many are due. The database's faults show where domains are taken.
+    async fn count_due(&self) {
+        if let Ok(count) = self.service.store().domain_due_count(self.service.clock().now()).await {
+            checks_due(u32::try_from(count).unwrap_or(u32::MAX));
+        }
     }
 
     /// Takes what is due into the free slots. Whether more may be due than was taken.

@@ -19,6 +19,7 @@ pub mod domain_change;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod prune;
 pub mod requirements;
 pub mod schedule;
 pub mod settle;
@@ -106,6 +107,7 @@ pub fn statements() -> Vec<Sql> {
         key::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
+        prune::STATEMENTS,
         schedule::STATEMENTS,
         settle::STATEMENTS,
     ]

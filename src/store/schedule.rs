@@ -144,6 +144,17 @@ macro_rules! claim_sweep {
 statements! {
     CLAIM_DUE = claim_due!(" FOR UPDATE SKIP LOCKED") => claim_due!("");
     CLAIM_SWEEP = claim_sweep!(" FOR UPDATE SKIP LOCKED") => claim_sweep!("");
+    // The three parts are the conditions of one index each, and no row is in two of them.
+    DUE_COUNT = "SELECT (SELECT count(*) FROM email_domains WHERE next_check_at <= $1 AND check_reason <> 'schedule' \
+            AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' AND COALESCE(malformed, '') <> domain \
+            AND (lease_until IS NULL OR lease_until <= $1)) \
+        + (SELECT count(*) FROM email_domains WHERE next_check_at <= $1 \
+            AND COALESCE(check_reason, 'schedule') = 'schedule' AND deleted_at IS NULL \
+            AND COALESCE(status, 'pending') <> 'deleted' AND COALESCE(malformed, '') <> domain \
+            AND (lease_until IS NULL OR lease_until <= $1)) \
+        + (SELECT count(*) FROM email_domains WHERE next_check_at IS NULL AND last_checked_at IS NULL \
+            AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' AND COALESCE(malformed, '') <> domain \
+            AND (lease_until IS NULL OR lease_until <= $1))";
     RELEASE = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
     CLOCKS = "SELECT last_checked_at, next_check_at, check_reason, check_again_at, lease_until FROM email_domains \
         WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted'";
@@ -227,6 +238,18 @@ impl Store {
             query.bind(i64::from(count_max)).fetch_all(pool).await
         });
         Ok(claims(rows.map_err(StoreError::at(OPERATION))?, token, OPERATION))
+    }
+
+    /// How many domains are due at `now` and held by nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn domain_due_count(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let count: i64 =
+            db!(&self.db, DUE_COUNT, |sql, pool| { sqlx::query_scalar(sql).bind(now).fetch_one(pool).await })
+                .map_err(StoreError::at("domain_due_count"))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Gives a loan back untouched; the domain is due as it was. A lost lease is fine.
