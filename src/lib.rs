@@ -3,6 +3,7 @@
 //! The layers, from the inside out: [`protocol`] and [`verify`] are pure; [`clock`], [`chance`], [`config`]
 //! and [`telemetry`] touch the world; [`lifecycle`] starts and stops it all. See `ARCHITECTURE.md`.
 
+pub mod http;
 pub mod protocol;
 pub mod sending;
 pub mod store;
