@@ -2,10 +2,14 @@
 //!
 //! Pure: no DNS, no clock, no database, and no words for people outside [`finding::words`].
 
+pub mod advice;
 pub mod evidence;
 pub mod expectation;
 pub mod finding;
+pub mod placement;
 pub mod purpose;
 pub mod report;
+pub mod spf;
 pub mod standing;
 pub mod step;
+pub mod zone;

@@ -1,0 +1,186 @@
+//! The command line (contract §2): arguments, one command a file, exit codes.
+//!
+//! Results go to standard output, log and progress to standard error. Every fault of usage,
+//! configuration or input is a sentence that names what is wrong, and exit code 2.
+
+pub mod check;
+pub mod dns_args;
+pub mod exit;
+pub mod expect;
+pub mod health;
+pub mod key;
+pub mod migrate;
+pub mod output;
+pub mod records;
+pub mod serve;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use secrecy::SecretString;
+
+use crate::cli::check::CheckArgs;
+use crate::cli::dns_args::DnsArgs;
+use crate::cli::exit::Exit;
+use crate::cli::expect::{ExpectArgs, Expected};
+use crate::cli::health::HealthArgs;
+use crate::cli::key::KeyArgs;
+use crate::cli::migrate::MigrateArgs;
+use crate::cli::output::Format;
+use crate::cli::records::RecordsArgs;
+use crate::cli::serve::ServeArgs;
+use crate::config::{Config, Flags};
+use crate::http;
+use crate::service::profile;
+use crate::telemetry;
+
+/// Tells whether an email domain may send, and exactly what to publish where if not
+#[derive(Debug, Parser)]
+#[command(name = "sendready", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The options of every command.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// A configuration file (TOML)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The database: `sqlite:PATH` or `postgres://…`
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// The form of results [default: table on a terminal, json otherwise]
+    #[arg(long, global = true, value_enum)]
+    format: Option<Format>,
+    /// What to log, such as `info` or `sendready=debug` [default: info for serve, warn otherwise]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(ServeArgs),
+    Check(Box<CheckArgs>),
+    Records(RecordsArgs),
+    Migrate(MigrateArgs),
+    Key(KeyArgs),
+    /// Print the OpenAPI document
+    Openapi,
+    Health(HealthArgs),
+}
+
+/// Reads the arguments, runs the command, and says how it ended.
+pub async fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(fault) => return usage(&fault),
+    };
+    let Cli { command, common } = cli;
+    let default = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
+    if let Err(fault) = telemetry::log::start(common.log.as_deref(), default) {
+        return common.fault(&fault.to_string());
+    }
+    match command {
+        Command::Serve(args) => serve::run(args, &common).await,
+        Command::Check(args) => check::run(*args, &common).await,
+        Command::Records(args) => records::run(&args, &common),
+        Command::Migrate(args) => migrate::run(&args, &common).await,
+        Command::Key(args) => key::run(args, &common).await,
+        Command::Openapi => openapi(),
+        Command::Health(args) => health::run(&args, &common).await,
+    }
+}
+
+/// The command line's own description, for the documentation and its test.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Help and version go to standard output and are no fault; anything else is.
+fn usage(fault: &clap::Error) -> Exit {
+    let wanted = matches!(
+        fault.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    // Nobody is left to tell when the terminal is gone.
+    let _ = if wanted {
+        write!(io::stdout().lock(), "{}", fault.render())
+    } else {
+        write!(io::stderr().lock(), "{}", fault.render())
+    };
+    if wanted { Exit::Valid } else { Exit::Input }
+}
+
+fn openapi() -> Exit {
+    match serde_json::to_writer_pretty(io::stdout().lock(), &http::openapi()) {
+        Ok(()) => Exit::Valid,
+        Err(_) => Exit::Interrupted,
+    }
+}
+
+impl Common {
+    /// The form of results.
+    pub fn format(&self) -> Format {
+        Format::or_by_terminal(self.format)
+    }
+
+    /// Writes one fault to standard error.
+    pub fn fault(&self, fault: &str) -> Exit {
+        // Nobody is left to tell when the terminal is gone.
+        let _ = writeln!(io::stderr().lock(), "sendready: {fault}");
+        Exit::Input
+    }
+
+    /// Writes faults to standard error, all of them.
+    pub fn faults<F: AsRef<str>>(&self, faults: &[F]) -> Exit {
+        for fault in faults {
+            self.fault(fault.as_ref());
+        }
+        Exit::Input
+    }
+
+    /// The configuration without options of a command's own.
+    ///
+    /// # Errors
+    ///
+    /// The exit code; the faults have been written.
+    pub fn config(&self) -> Result<Config, Exit> {
+        self.config_with(|_| {})
+    }
+
+    /// The configuration with a command's own options laid over it.
+    ///
+    /// # Errors
+    ///
+    /// The exit code; the faults have been written.
+    pub fn config_with(&self, fill: impl FnOnce(&mut Flags)) -> Result<Config, Exit> {
+        let mut flags = Flags {
+            config: self.config.clone(),
+            database_url: self.database_url.clone().map(SecretString::from),
+            ..Flags::default()
+        };
+        fill(&mut flags);
+        Config::load(&flags).map_err(|faults| self.fault(&faults.to_string()))
+    }
+
+    /// The configuration and what is expected of each domain.
+    ///
+    /// # Errors
+    ///
+    /// The exit code; the faults have been written.
+    pub fn config_and_expectation(&self, dns: &DnsArgs, expect: &ExpectArgs) -> Result<(Config, Expected), Exit> {
+        let config = self.config_with(|flags| dns.fill(flags))?;
+        let profile = match &expect.provider {
+            None => None,
+            Some(name) => Some(profile::named(&config.providers, name).map_err(|fault| self.fault(&format!("--provider: {fault}")))?),
+        };
+        let expected = expect.read(profile).map_err(|faults| self.faults(&faults))?;
+        Ok((config, expected))
+    }
+}

@@ -1,0 +1,148 @@
+//! How results are written: one JSON object a line, or tables for people.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::ValueEnum;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+
+use crate::verify::finding::words::{self, Place};
+use crate::verify::finding::{Finding, Severity};
+use crate::verify::purpose::{Purpose, Verdict};
+use crate::verify::report::{RecordReport, Report};
+
+/// The longest text out of DNS that a table shows, in characters; the whole of it is in the JSON.
+const CELL_CHARS_MAX: usize = 120;
+
+/// The forms of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table, for people
+    Table,
+    /// One JSON object a line, for programs
+    Json,
+}
+
+impl Format {
+    /// The form asked for, or else a table on a terminal and JSON otherwise.
+    pub fn or_by_terminal(asked: Option<Format>) -> Format {
+        asked.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json })
+    }
+}
+
+/// Whether standard output takes colour: a terminal, and `NO_COLOR` is not set.
+pub fn is_coloured() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes one line of JSON.
+///
+/// # Errors
+///
+/// When standard output is gone.
+pub fn json_line(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+    out.write_all(b"\n")
+}
+
+/// Writes a report as a person reads it: a head, a table of records, and what to do.
+///
+/// # Errors
+///
+/// When standard output is gone.
+pub fn report(out: &mut impl Write, report: &Report, coloured: bool) -> io::Result<()> {
+    writeln!(out, "{}: {}", heading(report), standing(report))?;
+    let mut table = table(coloured);
+    table.set_header(["purpose", "type", "host", "verdict", "found"]);
+    for record in &report.records {
+        table.add_row(vec![
+            Cell::new(record.purpose.as_str()),
+            Cell::new(record.record_type.as_str()),
+            Cell::new(record.name.relative_to(&report.zone).unwrap_or_else(|| record.name.to_string())),
+            verdict_cell(record.verdict, coloured),
+            Cell::new(cut(&record.found.join("\n"))),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    for record in &report.records {
+        to_do(out, report, record)?;
+    }
+    for advisory in &report.advisories {
+        writeln!(out, "  {} {}: {}", mark(advisory), advisory.code(), words::message(advisory))?;
+    }
+    writeln!(out)
+}
+
+/// An empty table in the house's style, as wide as the terminal.
+pub fn table(coloured: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !coloured {
+        table.force_no_tty();
+        table.set_width(140);
+    }
+    table
+}
+
+fn heading(report: &Report) -> String {
+    let (ascii, unicode) = (report.domain.to_string(), report.domain.unicode());
+    if ascii == unicode { ascii } else { format!("{unicode} ({ascii})") }
+}
+
+/// One phrase over all four purposes.
+fn standing(report: &Report) -> String {
+    let named: Vec<String> = Purpose::ALL
+        .into_iter()
+        .map(|purpose| (purpose, report.verdict(purpose)))
+        .filter(|(_, verdict)| *verdict != Verdict::Valid)
+        .map(|(purpose, verdict)| format!("{purpose} {verdict}"))
+        .collect();
+    if named.is_empty() { "ready to send".to_owned() } else { named.join(", ") }
+}
+
+/// What was noticed about one record, and what to publish where it does not do.
+fn to_do(out: &mut impl Write, report: &Report, record: &RecordReport) -> io::Result<()> {
+    let place = Place::of(report, record);
+    for finding in record.findings.iter().filter(|finding| finding.severity() != Severity::Notice) {
+        writeln!(out, "  {} {}: {}", mark(finding), finding.code(), words::message(finding))?;
+        writeln!(out, "    → {}", words::fix(finding, &place))?;
+    }
+    match (&record.value, record.verdict) {
+        (Some(value), verdict) if verdict.is_failure() => writeln!(
+            out,
+            "    publish: {} {}{} {value}",
+            record.name,
+            record.record_type,
+            record.priority.map(|priority| format!(" {priority}")).unwrap_or_default()
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn mark(finding: &Finding) -> &'static str {
+    match finding.severity() {
+        Severity::Error => "✗",
+        Severity::Warning => "!",
+        Severity::Notice => "·",
+    }
+}
+
+fn verdict_cell(verdict: Verdict, coloured: bool) -> Cell {
+    let cell = Cell::new(verdict.as_str());
+    if !coloured {
+        return cell;
+    }
+    let colour = match verdict {
+        Verdict::Valid => Color::Green,
+        Verdict::Unknown | Verdict::Unchecked => Color::Yellow,
+        Verdict::Missing | Verdict::Mismatch | Verdict::Invalid => Color::Red,
+    };
+    cell.fg(colour).add_attribute(Attribute::Bold)
+}
+
+/// Cuts a text for a cell. What comes out of DNS is printable already ([`crate::verify::evidence::Txt::shown`]).
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(CELL_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,60 @@
+//! Asking DNS: the [`Resolver`] port, and what stands behind it.
+//!
+//! Owns how a question reaches servers and what counts as an answer. Asking never fails: a failure is an
+//! [`Answer`](crate::verify::evidence::Answer) like any other. What an answer means for a domain is
+//! judged in [`crate::verify`]; how often to ask, and when to stop, is [`crate::checker`]'s.
+
+mod chain;
+pub mod hickory;
+pub(crate) mod size;
+pub mod zone_text;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use hickory_resolver::net::NetError;
+use hickory_resolver::system_conf::read_system_conf;
+use thiserror::Error;
+
+use crate::verify::evidence::{Question, Reply};
+
+/// The most CNAMEs followed for one question. Ours: RFC 1034 §3.6.2 names none, and resolvers stop between 8 and 16.
+pub const ALIAS_COUNT_MAX: usize = 8;
+
+/// The port of DNS. RFC 1035 §4.2.
+pub const PORT: u16 = 53;
+
+/// Something that can be asked.
+pub trait Resolver: Send + Sync {
+    /// What each server that was asked said to `question`, in the order of asking, CNAME chain followed.
+    ///
+    /// Never fails, for failure is an answer; never empty.
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>>;
+}
+
+/// Whom to ask, how long, and how much at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The recursive servers, in the order of asking.
+    pub servers: Vec<SocketAddr>,
+    /// How long one server has for one question, TCP included.
+    pub timeout: Duration,
+    /// How many servers are being asked at once, at most; at least 1.
+    pub in_flight_max: usize,
+}
+
+/// The system says nothing about DNS servers.
+#[derive(Debug, Error)]
+#[error("the system names no DNS servers")]
+pub struct NoSystemServers(#[source] NetError);
+
+/// The recursive servers that the system is set to use (`/etc/resolv.conf`), in its order. Reads a file.
+///
+/// # Errors
+///
+/// [`NoSystemServers`] when there is no such file, or no server in it; whoever runs the machine can name some.
+pub fn system_servers() -> Result<Vec<SocketAddr>, NoSystemServers> {
+    let (config, _) = read_system_conf().map_err(NoSystemServers)?;
+    Ok(config.name_servers().iter().map(|server| SocketAddr::new(server.ip, PORT)).collect())
+}

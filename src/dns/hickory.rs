@@ -1,0 +1,123 @@
+//! Recursive servers behind the [`Resolver`] port, over hickory's network streams.
+//!
+//! Owns the order of asking: the first server, and on a failure the next, each reply kept. Nothing is cached, so that
+//! what is seen is what the server says now. CNAME chains are followed here, for a server may give only a part.
+//!
+//! # Limits
+//!
+//! So many servers at once ([`Settings::in_flight_max`]), so long for each of them and question ([`Settings::timeout`]),
+//! the chain and TCP included. Waiting for a turn does not count. A server that is silent again and again is left out
+//! for a while, as long as another is there.
+
+mod convert;
+mod health;
+mod reading;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::dns::chain::Chain;
+use crate::dns::hickory::health::Health;
+use crate::dns::hickory::reading::Reading;
+use crate::dns::{Resolver, Settings};
+use crate::verify::evidence::{Answer, Failure, Question, Reply, Vantage};
+
+/// How a server is asked, and what is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Manner {
+    /// The RD bit: ask others if you do not know.
+    recursion_desired: bool,
+    /// The CD bit: answer even what DNSSEC says is bogus. RFC 4035 §3.2.2.
+    checking_disabled: bool,
+    /// Whether an answer without the AA bit is lame.
+    authority_required: bool,
+}
+
+impl Manner {
+    /// As recursive servers are asked.
+    const RECURSIVE: Manner = Manner { recursion_desired: true, checking_disabled: false, authority_required: false };
+}
+
+/// Recursive servers, asked one after the other.
+#[derive(Debug)]
+pub struct Hickory {
+    servers: Vec<Server>,
+    timeout: Duration,
+    turns: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Server {
+    address: SocketAddr,
+    health: Health,
+}
+
+impl Hickory {
+    /// Servers as `settings` name them. Needs a tokio runtime when asked, not before.
+    pub fn new(settings: Settings) -> Hickory {
+        let servers = settings.servers.into_iter().map(|address| Server { address, health: Health::default() });
+        Hickory {
+            servers: servers.collect(),
+            timeout: settings.timeout,
+            turns: Arc::new(Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// The servers to ask, in order: those that are not left out, or else all.
+    fn servers_to_ask(&self) -> Vec<&Server> {
+        let now = Instant::now();
+        let sound: Vec<&Server> = self.servers.iter().filter(|server| !server.health.is_left_out(now)).collect();
+        if sound.is_empty() { self.servers.iter().collect() } else { sound }
+    }
+
+    async fn ask_servers(&self, question: &Question) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        for server in self.servers_to_ask() {
+            let answer = self.ask_server(server.address, question, Manner::RECURSIVE).await;
+            server.health.note(&answer, Instant::now());
+            let settled = answer.is_definite();
+            replies.push(Reply { vantage: Vantage::Recursive, server: Some(server.address), answer });
+            if settled {
+                break;
+            }
+        }
+        if replies.is_empty() {
+            let answer = Answer::Unknown(Failure::Unreachable);
+            replies.push(Reply { vantage: Vantage::Recursive, server: None, answer });
+        }
+        replies
+    }
+
+    /// Asks one server, and it alone, until the chain's end or until the time is up.
+    async fn ask_server(&self, server: SocketAddr, question: &Question, manner: Manner) -> Answer {
+        // Closed by nobody; were it closed, nothing could be asked in time.
+        let Ok(_turn) = self.turns.acquire().await else { return Answer::Unknown(Failure::Timeout) };
+        let deadline = Instant::now() + self.timeout;
+        let mut chain = Chain::at(question.name.clone());
+        // The chain bounds itself.
+        loop {
+            let asked = Question::new(chain.end().clone(), question.record_type);
+            let message = match wire::exchange(server, &asked, manner, deadline).await {
+                Ok(message) => message,
+                Err(failure) => return Answer::Unknown(failure),
+            };
+            match reading::read(&message, chain, question.record_type, manner) {
+                Reading::Done(answer) => return answer,
+                Reading::Open(open) => chain = open,
+            }
+        }
+    }
+}
+
+impl Resolver for Hickory {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
+        self.ask_servers(question).boxed()
+    }
+}

@@ -1,0 +1,177 @@
+//! What a message says about one question.
+//!
+//! Owns the way from a message to an outcome of the contract. Pure: a message that came once can be read again.
+//!
+//! # Strictness
+//!
+//! Only records of class IN at the names of the chain count; everything else in a message is ignored, but an answer
+//! section that holds nothing of what was asked is malformed, and "no" is believed only from a server that knows the
+//! zone or recurses.
+
+use hickory_resolver::proto;
+use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_resolver::proto::rr::{DNSClass, RData, Record};
+
+use crate::dns::chain::Chain;
+use crate::dns::hickory::Manner;
+use crate::dns::hickory::convert::{data_from_hickory, from_hickory, type_to_hickory};
+use crate::dns::size::data_octets;
+use crate::protocol::name::Name;
+use crate::verify::evidence::{Answer, Authority, Failure, RecordData, RecordType};
+
+/// The most records that one answer may hold; more is no answer that mail needs.
+const RECORD_COUNT_MAX: usize = 1_000;
+
+/// The most octets of content that one answer may hold: as much as a message could carry uncompressed.
+const ANSWER_OCTETS_MAX: usize = 65_536;
+
+/// The option of an extended error. RFC 8914 §2.
+const EXTENDED_ERROR: u16 = 15;
+
+/// What a message settles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// The question is answered.
+    Done(Answer),
+    /// The message ends in the middle of the chain; its end is still to be asked.
+    Open(Chain),
+}
+
+/// Reads `message`, the reply to a question for `record_type` at the end of `chain`.
+pub(super) fn read(message: &Message, chain: Chain, record_type: RecordType, manner: Manner) -> Reading {
+    read_or_fail(message, chain, record_type, manner).unwrap_or_else(|failure| Reading::Done(Answer::Unknown(failure)))
+}
+
+fn read_or_fail(message: &Message, chain: Chain, record_type: RecordType, manner: Manner) -> Result<Reading, Failure> {
+    let no_such_name = match message.metadata.response_code {
+        ResponseCode::NoError => false,
+        ResponseCode::NXDomain => true,
+        ResponseCode::ServFail if is_bogus(message) => return Err(Failure::Bogus),
+        ResponseCode::Refused => return Err(Failure::Refused),
+        ResponseCode::NotAuth => return Err(Failure::Lame),
+        _ => return Err(Failure::Servfail),
+    };
+    if !answers_question(message, chain.end(), record_type) {
+        return Err(Failure::Malformed);
+    }
+    if manner.authority_required && !message.metadata.authoritative {
+        return Err(Failure::Lame);
+    }
+    let answers: Vec<Placed<'_>> = message.answers.iter().filter_map(Placed::of).collect();
+    let mut chain = chain;
+    let begin = chain.end().clone();
+    // The chain bounds itself.
+    loop {
+        let here = || answers.iter().filter(|placed| placed.owner == *chain.end()).map(|placed| placed.record);
+        if here().any(|record| record.record_type() == type_to_hickory(record_type)) {
+            let (records, ttl_seconds) = content(here(), record_type)?;
+            return Ok(Reading::Done(chain.found(records, ttl_seconds)));
+        }
+        let Some((target, ttl_seconds)) = alias(here())? else { break };
+        chain.follow(target, ttl_seconds)?;
+    }
+    let moved = *chain.end() != begin;
+    if !moved && !answers.is_empty() && answers.iter().all(|placed| placed.owner != begin) {
+        return Err(Failure::Malformed);
+    }
+    let authority = authority(message, chain.end());
+    if no_such_name {
+        // With a chain the code speaks of its last name. RFC 6604 §3.
+        return Ok(Reading::Done(chain.no_such_name(authority)));
+    }
+    match authority {
+        Some(authority) => Ok(Reading::Done(chain.no_data(Some(authority)))),
+        None if moved => Ok(Reading::Open(chain)),
+        None if is_lame(message) => Err(Failure::Lame),
+        None => Ok(Reading::Done(chain.no_data(None))),
+    }
+}
+
+/// A record of class IN and its owner.
+struct Placed<'m> {
+    owner: Name,
+    record: &'m Record,
+}
+
+impl<'m> Placed<'m> {
+    fn of(record: &'m Record) -> Option<Placed<'m>> {
+        let owner = from_hickory(&record.name).ok()?;
+        (record.dns_class == DNSClass::IN).then_some(Placed { owner, record })
+    }
+}
+
+/// Whether the message repeats the question. RFC 5452 §4.2; over TCP nobody else has looked.
+fn answers_question(message: &Message, name: &Name, record_type: RecordType) -> bool {
+    message.queries.first().is_some_and(|query| {
+        query.query_type == type_to_hickory(record_type) && from_hickory(&query.name).is_ok_and(|asked| asked == *name)
+    })
+}
+
+/// The records of the type, and their least time to live.
+fn content<'m>(
+    records: impl Iterator<Item = &'m Record>,
+    record_type: RecordType,
+) -> Result<(Vec<RecordData>, u32), Failure> {
+    let mut contents = Vec::new();
+    let mut ttl_least = u32::MAX;
+    let mut octet_count = 0;
+    for record in records.filter(|record| record.record_type() == type_to_hickory(record_type)) {
+        let data = data_from_hickory(&record.data).ok().flatten().ok_or(Failure::Malformed)?;
+        octet_count += data_octets(&data);
+        contents.push(data);
+        // A part must not be judged as if it were the whole.
+        if contents.len() > RECORD_COUNT_MAX || octet_count > ANSWER_OCTETS_MAX {
+            return Err(Failure::Truncated);
+        }
+        ttl_least = ttl_least.min(ttl(record));
+    }
+    Ok((contents, ttl_least))
+}
+
+/// Where the name's CNAME points. Two of them that differ are no chain. RFC 2181 §10.1.
+fn alias<'m>(records: impl Iterator<Item = &'m Record>) -> Result<Option<(Name, u32)>, Failure> {
+    let mut found: Option<(Name, u32)> = None;
+    for record in records {
+        let RData::CNAME(target) = &record.data else { continue };
+        let target = from_hickory(target).map_err(|_| Failure::Malformed)?;
+        match &mut found {
+            None => found = Some((target, ttl(record))),
+            Some((other, ttl_seconds)) if *other == target => *ttl_seconds = (*ttl_seconds).min(ttl(record)),
+            Some(_) => return Err(Failure::Malformed),
+        }
+    }
+    Ok(found)
+}
+
+/// The SOA of a negative answer, if it is one for `name`. RFC 2308 §2, §5.
+fn authority(message: &Message, name: &Name) -> Option<Authority> {
+    message.authorities.iter().filter_map(Placed::of).find_map(|placed| match &placed.record.data {
+        RData::SOA(soa) if name.is_at_or_below(&placed.owner) => {
+            let negative_ttl_seconds = ttl(placed.record).min(soa.minimum);
+            Some(Authority { zone: placed.owner, negative_ttl_seconds })
+        }
+        _ => None,
+    })
+}
+
+/// Whether an empty answer without a SOA is a referral, or comes from a server that neither knows nor recurses.
+fn is_lame(message: &Message) -> bool {
+    let refers = message.authorities.iter().any(|record| record.record_type() == proto::rr::RecordType::NS);
+    // RFC 2308 §2.2: NS without SOA is a referral.
+    refers || !(message.metadata.authoritative || message.metadata.recursion_available)
+}
+
+/// Whether the failure is one of DNSSEC: a bogus answer, or keys and signatures that do not do. RFC 8914 §4.7 to §4.13.
+fn is_bogus(message: &Message) -> bool {
+    let options = message.edns.iter().flat_map(|edns| edns.options().get_all(EdnsCode::Unknown(EXTENDED_ERROR)));
+    options.into_iter().any(|option| match option {
+        EdnsOption::Unknown(_, data) => matches!(data.as_slice(), [0, 6..=12, ..]),
+        _ => false,
+    })
+}
+
+/// A record's time to live; one with the top bit set is 0. RFC 2181 §8.
+fn ttl(record: &Record) -> u32 {
+    if i32::try_from(record.ttl).is_ok() { record.ttl } else { 0 }
+}

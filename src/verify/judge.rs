@@ -1,0 +1,102 @@
+//! The judgement of a whole domain: its records' judgements, put together.
+//!
+//! Each record is judged by its own file; here they are only called, their questions joined so that all
+//! are asked at once, and their reports laid side by side.
+
+use crate::verify::advice;
+use crate::verify::dkim;
+use crate::verify::dmarc;
+use crate::verify::evidence::Evidence;
+use crate::verify::expectation::Expectation;
+use crate::verify::mx;
+use crate::verify::placement;
+use crate::verify::report::{DmarcSummary, RecordReport, Report, SpfSummary};
+use crate::verify::spf;
+use crate::verify::standing::Verdicts;
+use crate::verify::step::{Needs, Step};
+use crate::verify::purpose::Purpose;
+use crate::verify::zone::{self, Zone};
+
+/// Judges a domain, or says what to ask first.
+pub fn judge(expectation: &Expectation, evidence: &Evidence) -> Step<Report> {
+    let (report, needs) = judge_known(expectation, evidence);
+    Step::from(needs.or(report))
+}
+
+/// Judges what can be judged from the evidence at hand; a record that needs more is `unchecked`.
+///
+/// For showing a stored check against requirements that have changed since, or a domain never checked.
+pub fn judge_partly(expectation: &Expectation, evidence: &Evidence) -> Report {
+    judge_known(expectation, evidence).0
+}
+
+/// The verdicts of a report, one per purpose.
+pub fn verdicts(report: &Report) -> Verdicts {
+    Verdicts {
+        spf: report.verdict(Purpose::Spf),
+        dkim: report.verdict(Purpose::Dkim),
+        dmarc: report.verdict(Purpose::Dmarc),
+        mx: report.verdict(Purpose::Mx),
+    }
+}
+
+fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs) {
+    let mut needs = Needs::default();
+    let zone = needs.keep(zone::find(&expectation.domain, evidence));
+    let zone = zone.unwrap_or_else(|| Zone::assumed(&expectation.domain));
+    let (spf_record, spf_summary) = spf_part(expectation, evidence, &mut needs);
+    let mut records = vec![spf_record];
+    records.extend(dkim_part(expectation, evidence, &mut needs));
+    let (dmarc_record, dmarc_summary) = dmarc_part(expectation, evidence, &mut needs);
+    records.push(dmarc_record);
+    records.extend(needs.keep(mx::judge(expectation, evidence)).unwrap_or_else(|| mx::planned(expectation)));
+    let advisories = needs.keep(advice::of(expectation, dmarc_summary.as_ref(), evidence)).unwrap_or_default();
+    // Guesses are only made once it is sure that something is wanting.
+    if needs.is_empty() {
+        needs.keep(placement::probe(expectation, &zone.name, &mut records, evidence));
+    }
+    let report = Report {
+        domain: expectation.domain.clone(),
+        dns_provider: zone.provider(),
+        zone: zone.name,
+        records,
+        spf: spf_summary,
+        dmarc: dmarc_summary,
+        advisories,
+    };
+    (report, needs)
+}
+
+fn spf_part(
+    expectation: &Expectation,
+    evidence: &Evidence,
+    needs: &mut Needs,
+) -> (RecordReport, Option<SpfSummary>) {
+    match needs.keep(spf::judge(expectation, evidence)) {
+        Some(judgement) => (judgement.record, Some(judgement.summary)),
+        None => (spf::planned(expectation), None),
+    }
+}
+
+/// One entry per selector; without any, one that says that nobody asked.
+fn dkim_part(expectation: &Expectation, evidence: &Evidence, needs: &mut Needs) -> Vec<RecordReport> {
+    if expectation.dkim.is_empty() {
+        return vec![dkim::unasked(expectation)];
+    }
+    let judged = expectation.dkim.iter().map(|selector| {
+        let result = dkim::judge(expectation, selector, evidence);
+        needs.keep(result).unwrap_or_else(|| dkim::planned(expectation, selector))
+    });
+    judged.collect()
+}
+
+fn dmarc_part(
+    expectation: &Expectation,
+    evidence: &Evidence,
+    needs: &mut Needs,
+) -> (RecordReport, Option<DmarcSummary>) {
+    match needs.keep(dmarc::judge(expectation, evidence)) {
+        Some(judgement) => (judgement.record, Some(judgement.summary)),
+        None => (dmarc::planned(expectation), None),
+    }
+}
