@@ -18,4 +18,7 @@ pub mod telemetry;
 
 pub mod checker;
 
+pub mod service;
+
+pub mod jobs;
 pub mod lifecycle;

@@ -135,7 +135,7 @@ impl Gathered {
     /// Takes the text of the file at `path`.
     pub(super) fn document(&mut self, path: &Path, text: &str) {
         let (document, errors) = DeTable::parse_recoverable(text);
-        let source = Source { path: path.to_owned(), text };
+        let source = Source { path: path.to_owned(), text, is_broken: !errors.is_empty() };
         for error in errors {
             let origin = source.origin(error.span().map_or(0, |span| span.start));
             self.fault(None, origin, format!("is not TOML: {}", error.message().trim_end()));
@@ -149,6 +149,10 @@ impl Gathered {
             let origin = source.origin(name.span().start);
             let name = name.get_ref();
             let key = if section.is_empty() { name.to_string() } else { format!("{section}.{name}") };
+            if name.is_empty() && source.is_broken {
+                // The parser has told of it.
+                continue;
+            }
             if name.contains('.') || name.is_empty() {
                 self.fault(Some(&key), origin, format!("`{name}` cannot be a key: write a section as `[section]`"));
                 continue;
@@ -175,6 +179,8 @@ impl Gathered {
 struct Source<'text> {
     path: PathBuf,
     text: &'text str,
+    /// It is no TOML, and what is read of it was guessed by the parser.
+    is_broken: bool,
 }
 
 impl Source<'_> {

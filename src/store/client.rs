@@ -3,10 +3,11 @@
 //! A foreign `clients` is read for its `id` only by name; `name` and `created_at` may be missing or of any
 //! type there. Tiers stand in `client_settings`, which is always ours.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use uuid::Uuid;
 
 use crate::sending::tier::{Resource, Tier};
+use crate::store::db::{Tx, db, statements, tx};
 use crate::store::{Store, StoreError};
 
 /// Somebody who owns domains.
@@ -84,6 +85,99 @@ impl Usage {
     }
 }
 
+/// A client, whatever columns `clients` has. A name that the inner table lacks is found in `absent`.
+macro_rules! client_select {
+    () => {
+        "SELECT c.id, s.tier, \
+         (SELECT CAST(name AS TEXT) FROM clients AS x WHERE x.id = c.id) AS name, \
+         (SELECT CAST(created_at AS TEXT) FROM clients AS x WHERE x.id = c.id) AS created_at \
+         FROM clients AS c \
+         CROSS JOIN (SELECT CAST(NULL AS TEXT) AS name, CAST(NULL AS TEXT) AS created_at) AS absent \
+         LEFT JOIN sendready_client_settings AS s ON s.client_id = c.id "
+    };
+}
+
+statements! {
+    MANAGED_ELSEWHERE = "SELECT adopted FROM _sendready_migrations WHERE version = 2";
+    ADD = "INSERT INTO clients (id, name, created_at) VALUES ($1, $2, $3)";
+    SET_TIER = "INSERT INTO sendready_client_settings (client_id, tier, tier_changed_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (client_id) DO UPDATE SET tier = excluded.tier, tier_changed_at = excluded.tier_changed_at";
+    SET_NAME = "UPDATE clients SET name = $2 WHERE id = $1";
+    GET = client_select!(), "WHERE c.id = $1";
+    LIST = client_select!(), "WHERE c.id > $1 ORDER BY c.id LIMIT $2";
+    // Writes nothing new, but locks: whoever counts what a client uses comes through here first. The row is made
+    // for an adopted client too, or two could count before there is anything to lock.
+    LOCK = "INSERT INTO sendready_client_settings (client_id) SELECT id FROM clients WHERE id = $1 \
+        ON CONFLICT (client_id) DO UPDATE SET tier = sendready_client_settings.tier RETURNING tier";
+    USAGE = "SELECT (SELECT tier FROM sendready_client_settings WHERE client_id = $1) AS tier, \
+        (SELECT COUNT(*) FROM email_domains WHERE client_id = $1 AND deleted_at IS NULL \
+            AND COALESCE(status, 'pending') <> 'deleted') AS domains_used, \
+        (SELECT COUNT(*) FROM email_mailboxes AS m JOIN email_domains AS d ON d.id = m.domain_id \
+            WHERE m.client_id = $1 AND m.deleted_at IS NULL AND d.deleted_at IS NULL \
+            AND COALESCE(d.status, 'pending') <> 'deleted') AS mailboxes_used, \
+        (SELECT COUNT(*) FROM sendready_dedicated_ips WHERE client_id = $1) AS dedicated_ips_used \
+        FROM clients WHERE id = $1";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    name: Option<String>,
+    created_at: Option<String>,
+    tier: Option<String>,
+}
+
+impl Row {
+    fn read(self, operation: &'static str) -> Result<Client, StoreError> {
+        Ok(Client {
+            id: self.id,
+            name: self.name,
+            tier: read_tier(self.tier, operation)?,
+            created_at: self.created_at.as_deref().and_then(read_time),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct UsageRow {
+    tier: Option<String>,
+    domains_used: i64,
+    mailboxes_used: i64,
+    dedicated_ips_used: i64,
+}
+
+impl UsageRow {
+    fn read(self, operation: &'static str) -> Result<Usage, StoreError> {
+        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(Usage {
+            tier: read_tier(self.tier, operation)?,
+            domains_used: count(self.domains_used),
+            mailboxes_used: count(self.mailboxes_used),
+            dedicated_ips_used: count(self.dedicated_ips_used),
+        })
+    }
+}
+
+fn read_tier(text: Option<String>, operation: &'static str) -> Result<Option<Tier>, StoreError> {
+    text.map(|text| {
+        Tier::parse(&text).ok_or_else(|| StoreError::Corrupt { operation, what: format!("there is no tier `{text}`") })
+    })
+    .transpose()
+}
+
+/// A time out of a foreign column, as text: RFC 3339, PostgreSQL's ISO form, without a zone (UTC), or a date.
+fn read_time(text: &str) -> Option<DateTime<Utc>> {
+    let with_zone = |text| {
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z"))
+    };
+    if let Ok(time) = with_zone(text) {
+        return Some(time.with_timezone(&Utc));
+    }
+    let naive = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f")
+        .or_else(|_| NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN)));
+    naive.ok().map(|time| time.and_utc())
+}
+
 impl Store {
     /// Adds a client, unless the table is the platform's.
     ///
@@ -97,8 +191,18 @@ impl Store {
         tier: Tier,
         now: DateTime<Utc>,
     ) -> Result<ClientAdded, StoreError> {
-        let _ = (id, name, tier, now);
-        Err(StoreError::unbuilt("client_add"))
+        const OPERATION: &str = "client_add";
+        let mut tx = self.db.begin(OPERATION).await?;
+        if managed_elsewhere(&mut tx, OPERATION).await? {
+            return Ok(ClientAdded::ManagedElsewhere);
+        }
+        tx!(&mut tx, ADD, |sql, connection| {
+            sqlx::query(sql).bind(id).bind(name).bind(now).execute(connection).await.map(|_| ())
+        })
+        .map_err(StoreError::at(OPERATION))?;
+        set_tier(&mut tx, id, tier, now, OPERATION).await?;
+        tx.commit(OPERATION).await?;
+        Ok(ClientAdded::Added(Client { id, name: Some(name.to_owned()), tier: Some(tier), created_at: Some(now) }))
     }
 
     /// One client.
@@ -107,8 +211,11 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn client_get(&self, id: Uuid) -> Result<Option<Client>, StoreError> {
-        let _ = id;
-        Err(StoreError::unbuilt("client_get"))
+        const OPERATION: &str = "client_get";
+        db!(&self.db, GET, |sql, pool| sqlx::query_as::<_, Row>(sql).bind(id).fetch_optional(pool).await)
+            .map_err(StoreError::at(OPERATION))?
+            .map(|row| row.read(OPERATION))
+            .transpose()
     }
 
     /// At most `limit` clients in the order of their ids, those behind `after`.
@@ -117,8 +224,16 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn client_list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Client>, StoreError> {
-        let _ = (after, limit);
-        Err(StoreError::unbuilt("client_list"))
+        const OPERATION: &str = "client_list";
+        // The nil id is below every other.
+        let after = after.unwrap_or_default();
+        db!(&self.db, LIST, |sql, pool| {
+            sqlx::query_as::<_, Row>(sql).bind(after).bind(i64::from(limit)).fetch_all(pool).await
+        })
+        .map_err(StoreError::at(OPERATION))?
+        .into_iter()
+        .map(|row| row.read(OPERATION))
+        .collect()
     }
 
     /// Changes a client's name or tier, all or nothing.
@@ -135,8 +250,38 @@ impl Store {
         change: &ClientChange,
         now: DateTime<Utc>,
     ) -> Result<ClientChanged, StoreError> {
-        let _ = (id, change, now);
-        Err(StoreError::unbuilt("client_change"))
+        const OPERATION: &str = "client_change";
+        let mut tx = self.db.begin(OPERATION).await?;
+        if lock(&mut tx, id, OPERATION).await?.is_none() {
+            return Ok(ClientChanged::NoSuchClient);
+        }
+        if let Some(name) = &change.name {
+            if managed_elsewhere(&mut tx, OPERATION).await? {
+                return Ok(ClientChanged::ManagedElsewhere);
+            }
+            tx!(&mut tx, SET_NAME, |sql, connection| {
+                sqlx::query(sql).bind(id).bind(name.as_str()).execute(connection).await.map(|_| ())
+            })
+            .map_err(StoreError::at(OPERATION))?;
+        }
+        if let Some(tier) = change.tier {
+            let usage = usage(&mut tx, id, OPERATION).await?;
+            for resource in Resource::ALL {
+                let (used, limit) = (usage.map_or(0, |usage| usage.of(resource)), tier.allocation().of(resource));
+                if used > limit {
+                    return Ok(ClientChanged::AllocationExceeded { resource, used, limit });
+                }
+            }
+            set_tier(&mut tx, id, tier, now, OPERATION).await?;
+        }
+        let row = tx!(&mut tx, GET, |sql, connection| {
+            sqlx::query_as::<_, Row>(sql).bind(id).fetch_optional(connection).await
+        })
+        .map_err(StoreError::at(OPERATION))?;
+        let Some(row) = row else { return Ok(ClientChanged::NoSuchClient) };
+        let client = row.read(OPERATION)?;
+        tx.commit(OPERATION).await?;
+        Ok(ClientChanged::Changed(client))
     }
 
     /// What a client uses; nothing when there is no such client.
@@ -145,7 +290,76 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn client_usage(&self, id: Uuid) -> Result<Option<Usage>, StoreError> {
-        let _ = id;
-        Err(StoreError::unbuilt("client_usage"))
+        const OPERATION: &str = "client_usage";
+        db!(&self.db, USAGE, |sql, pool| sqlx::query_as::<_, UsageRow>(sql).bind(id).fetch_optional(pool).await)
+            .map_err(StoreError::at(OPERATION))?
+            .map(|row| row.read(OPERATION))
+            .transpose()
+    }
+}
+
+/// Locks a client's allocation until the transaction ends, and gives its tier; nothing when there is no such client.
+pub(in crate::store) async fn lock(
+    tx: &mut Tx,
+    id: Uuid,
+    operation: &'static str,
+) -> Result<Option<Option<Tier>>, StoreError> {
+    tx!(tx, LOCK, |sql, connection| {
+        sqlx::query_scalar::<_, Option<String>>(sql).bind(id).fetch_optional(connection).await
+    })
+    .map_err(StoreError::at(operation))?
+    .map(|tier| read_tier(tier, operation))
+    .transpose()
+}
+
+/// What a client uses, as the transaction sees it.
+pub(in crate::store) async fn usage(
+    tx: &mut Tx,
+    id: Uuid,
+    operation: &'static str,
+) -> Result<Option<Usage>, StoreError> {
+    tx!(tx, USAGE, |sql, connection| sqlx::query_as::<_, UsageRow>(sql).bind(id).fetch_optional(connection).await)
+        .map_err(StoreError::at(operation))?
+        .map(|row| row.read(operation))
+        .transpose()
+}
+
+async fn managed_elsewhere(tx: &mut Tx, operation: &'static str) -> Result<bool, StoreError> {
+    tx!(tx, MANAGED_ELSEWHERE, |sql, connection| {
+        sqlx::query_scalar::<_, bool>(sql).fetch_optional(connection).await
+    })
+    .map(Option::unwrap_or_default)
+    .map_err(StoreError::at(operation))
+}
+
+async fn set_tier(
+    tx: &mut Tx,
+    id: Uuid,
+    tier: Tier,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    tx!(tx, SET_TIER, |sql, connection| {
+        sqlx::query(sql).bind(id).bind(tier.as_str()).bind(now).execute(connection).await.map(|_| ())
+    })
+    .map_err(StoreError::at(operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_times_read_or_are_nothing() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(read_time(text).map(|time| time.to_rfc3339()).as_deref(), expected, "{text}");
+        };
+        check("2026-01-02T03:04:05.5+00:00", Some("2026-01-02T03:04:05.500+00:00"));
+        check("2026-01-02 03:04:05.5+02", Some("2026-01-02T01:04:05.500+00:00"));
+        check("2026-01-02 03:04:05+05:30", Some("2026-01-01T21:34:05+00:00"));
+        check("2026-01-02 03:04:05", Some("2026-01-02T03:04:05+00:00"));
+        check("2026-01-02", Some("2026-01-02T00:00:00+00:00"));
+        check("1767322800", None);
+        check("yesterday", None);
     }
 }

@@ -35,51 +35,32 @@ pub struct Sql {
     pub sqlite: &'static str,
 }
 
-impl Sql {
-    /// The text for the database of a pool or a transaction.
-    pub(crate) fn on(&self, dialect: impl Dialect) -> &'static str {
-        if dialect.is_postgres() { self.postgres } else { self.sqlite }
-    }
-}
-
-/// Something that knows which database it speaks to.
-pub(crate) trait Dialect {
-    /// Whether it is PostgreSQL.
-    fn is_postgres(&self) -> bool;
-}
-
-impl Dialect for &Db {
-    fn is_postgres(&self) -> bool {
-        matches!(self, Db::Postgres(_))
-    }
-}
-
-impl Dialect for &Tx {
-    fn is_postgres(&self) -> bool {
-        matches!(self, Tx::Postgres(_))
-    }
-}
-
-/// Pastes one body for both databases: binds the pool, or the transaction's connection.
+/// Pastes one body for both databases: binds a statement's text and the pool.
 macro_rules! db {
-    ($db:expr, $pool:ident => $body:expr) => {
+    ($db:expr, $statement:expr, |$sql:ident, $pool:ident| $body:expr) => {
         match $db {
-            $crate::store::db::Db::Postgres($pool) => $body,
-            $crate::store::db::Db::Sqlite($pool) => $body,
+            $crate::store::db::Db::Postgres($pool) => {
+                let $sql = $statement.postgres;
+                $body
+            }
+            $crate::store::db::Db::Sqlite($pool) => {
+                let $sql = $statement.sqlite;
+                $body
+            }
         }
     };
 }
 
 /// The same inside a transaction.
 macro_rules! tx {
-    ($tx:expr, $connection:ident => $body:expr) => {
+    ($tx:expr, $statement:expr, |$sql:ident, $connection:ident| $body:expr) => {
         match $tx {
             $crate::store::db::Tx::Postgres(transaction) => {
-                let $connection = &mut **transaction;
+                let ($sql, $connection) = ($statement.postgres, &mut **transaction);
                 $body
             }
             $crate::store::db::Tx::Sqlite(transaction) => {
-                let $connection = &mut **transaction;
+                let ($sql, $connection) = ($statement.sqlite, &mut **transaction);
                 $body
             }
         }

@@ -8,14 +8,24 @@
 //! The platform's columns may be NULL; each then reads as the seed's default. `deleted_at` or the status
 //! `deleted` alone means deleted. A suspension without a reason was the platform's, and reads as an operator's.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use uuid::Uuid;
 
 use crate::protocol::domain::Domain;
-use crate::store::requirements::Requirements;
+use crate::store::db::{Tx, db, statements, tx};
+use crate::store::requirements::{REQUIREMENTS_VERSION, Requirements};
 use crate::store::{CheckReason, Store, StoreError};
 use crate::verify::purpose::Purpose;
 use crate::verify::standing::{Flags, Standing, Status, SuspendedReason};
+
+/// What the seed lets a domain send a day until somebody changes it.
+const DAILY_SEND_LIMIT: i32 = 50;
+
+/// Where a row without an age stands in a list: before all others. The statements and the index say it too.
+const NO_AGE: DateTime<Utc> = match NaiveDate::from_ymd_opt(1, 1, 1) {
+    Some(date) => date.and_time(NaiveTime::MIN).and_utc(),
+    None => DateTime::UNIX_EPOCH,
+};
 
 /// One row of `email_domains`, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +160,180 @@ pub enum Failing {
     Any,
 }
 
+/// The columns of [`Row`]. Never `*`: a newer release adds columns while this one runs.
+macro_rules! domain_columns {
+    () => {
+        "id, client_id, domain, provider, dns_configured, spf_valid, dkim_valid, dmarc_valid, mx_valid, \
+         domain_age_days, reputation_score, daily_send_limit, current_daily_sends, status, \
+         infraforge_domain_id, smartlead_domain_id, created_at, updated_at, deleted_at, \
+         last_checked_at, last_success_at, next_check_at, check_reason, lease_until, \
+         degraded_since, suspends_at, suspended_reason, recovering_since, stale_since, verified_at, \
+         requirements, evidence_digest, malformed"
+    };
+}
+pub(in crate::store) use domain_columns;
+
+/// The conditions and the order of a list; `$1`, `$2` are the place before, `$3` how many.
+macro_rules! list {
+    ($whose:literal) => {
+        concat!(
+            "SELECT ",
+            domain_columns!(),
+            " FROM email_domains WHERE ",
+            $whose,
+            "(COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id) > ($1, $2) \
+             AND CASE WHEN deleted_at IS NOT NULL OR status = 'deleted' THEN $4 = 'deleted' \
+                 ELSE $4 = '' OR $4 = COALESCE(status, 'pending') END \
+             AND ($5 = '' \
+                 OR $5 IN ('any', 'spf') AND NOT COALESCE(spf_valid, FALSE) \
+                 OR $5 IN ('any', 'dkim') AND NOT COALESCE(dkim_valid, FALSE) \
+                 OR $5 IN ('any', 'dmarc') AND NOT COALESCE(dmarc_valid, FALSE) \
+                 OR $5 IN ('any', 'mx') AND NOT COALESCE(mx_valid, FALSE)) \
+             AND substr(lower(domain), 1, length($6)) = $6 \
+             ORDER BY COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id LIMIT $3"
+        )
+    };
+}
+
+statements! {
+    GET = "SELECT ", domain_columns!(), " FROM email_domains WHERE id = $1";
+    // Held until the transaction ends. SQLite has one writer, and this is it.
+    GET_LIVING_LOCKED = "SELECT ", domain_columns!(), " FROM email_domains WHERE id = $1 \
+        AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' FOR UPDATE"
+        => "SELECT ", domain_columns!(), " FROM email_domains WHERE id = $1 \
+        AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted'";
+    BY_NAME = "SELECT ", domain_columns!(), " FROM email_domains WHERE lower(domain) IN ($1, $2) \
+        ORDER BY CASE WHEN domain = $1 THEN 0 ELSE 1 END, id LIMIT 1";
+    // A client's list has its own text, for an `OR` over a parameter would keep SQLite from its index.
+    LIST = list!("");
+    LIST_OF_CLIENT = list!("client_id = $7 AND ");
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct Row {
+    id: Uuid,
+    client_id: Uuid,
+    domain: String,
+    provider: String,
+    dns_configured: Option<bool>,
+    spf_valid: Option<bool>,
+    dkim_valid: Option<bool>,
+    dmarc_valid: Option<bool>,
+    mx_valid: Option<bool>,
+    domain_age_days: Option<i32>,
+    reputation_score: Option<f64>,
+    daily_send_limit: Option<i32>,
+    current_daily_sends: Option<i32>,
+    status: Option<String>,
+    infraforge_domain_id: Option<String>,
+    smartlead_domain_id: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
+    deleted_at: Option<DateTime<Utc>>,
+    last_checked_at: Option<DateTime<Utc>>,
+    last_success_at: Option<DateTime<Utc>>,
+    next_check_at: Option<DateTime<Utc>>,
+    check_reason: Option<String>,
+    lease_until: Option<DateTime<Utc>>,
+    degraded_since: Option<DateTime<Utc>>,
+    suspends_at: Option<DateTime<Utc>>,
+    suspended_reason: Option<String>,
+    recovering_since: Option<DateTime<Utc>>,
+    stale_since: Option<DateTime<Utc>>,
+    verified_at: Option<DateTime<Utc>>,
+    requirements: Option<String>,
+    evidence_digest: Option<String>,
+    malformed: Option<String>,
+}
+
+impl Row {
+    /// The row as design §4 reads it.
+    pub(in crate::store) fn read(self, operation: &'static str) -> Result<DomainRow, StoreError> {
+        let corrupt = |what: String| StoreError::Corrupt { operation, what: format!("domain {}: {what}", self.id) };
+        let status = match self.status.as_deref() {
+            _ if self.deleted_at.is_some() => Status::Deleted,
+            None => Status::Pending,
+            Some(text) => Status::ALL
+                .into_iter()
+                .find(|status| status.as_str() == text)
+                .ok_or_else(|| corrupt(format!("there is no status `{text}`")))?,
+        };
+        let check_reason = self
+            .check_reason
+            .as_deref()
+            .map(|text| CheckReason::parse(text).ok_or_else(|| corrupt(format!("there is no reason `{text}`"))))
+            .transpose()?;
+        let suspended_reason = match status {
+            Status::Suspended => Some(read_suspended_reason(self.suspended_reason.as_deref()).map_err(corrupt)?),
+            _ => None,
+        };
+        let requirements =
+            self.requirements.as_deref().map(|text| read_requirements(text).map_err(corrupt)).transpose()?;
+        Ok(DomainRow {
+            id: self.id,
+            client_id: self.client_id,
+            dns_configured: self.dns_configured.unwrap_or(false),
+            spf_valid: self.spf_valid.unwrap_or(false),
+            dkim_valid: self.dkim_valid.unwrap_or(false),
+            dmarc_valid: self.dmarc_valid.unwrap_or(false),
+            mx_valid: self.mx_valid.unwrap_or(false),
+            domain_age_days: self.domain_age_days,
+            reputation_score: self.reputation_score,
+            daily_send_limit: self.daily_send_limit.unwrap_or(DAILY_SEND_LIMIT),
+            current_daily_sends: self.current_daily_sends.unwrap_or(0),
+            status,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            deleted_at: self.deleted_at,
+            last_checked_at: self.last_checked_at,
+            last_success_at: self.last_success_at,
+            next_check_at: self.next_check_at,
+            check_reason,
+            lease_until: self.lease_until,
+            degraded_since: self.degraded_since,
+            suspends_at: self.suspends_at,
+            suspended_reason,
+            recovering_since: self.recovering_since,
+            stale_since: self.stale_since,
+            verified_at: self.verified_at,
+            requirements,
+            domain: self.domain,
+            provider: self.provider,
+            infraforge_domain_id: self.infraforge_domain_id,
+            smartlead_domain_id: self.smartlead_domain_id,
+            evidence_digest: self.evidence_digest,
+            malformed: self.malformed,
+        })
+    }
+}
+
+/// A suspension that nobody gave a reason for was the platform's, and only a person lifts that.
+fn read_suspended_reason(text: Option<&str>) -> Result<SuspendedReason, String> {
+    let Some(text) = text else { return Ok(SuspendedReason::Operator) };
+    SuspendedReason::ALL
+        .into_iter()
+        .find(|reason| reason.as_str() == text)
+        .ok_or_else(|| format!("there is no reason `{text}` to suspend"))
+}
+
+fn read_requirements(text: &str) -> Result<Requirements, String> {
+    let requirements: Requirements =
+        serde_json::from_str(text).map_err(|fault| format!("its requirements are not of their form: {fault}"))?;
+    if requirements.version > REQUIREMENTS_VERSION {
+        return Err(format!("its requirements have version {} of a later release", requirements.version));
+    }
+    Ok(requirements)
+}
+
+/// The text of the column `requirements`.
+pub(in crate::store) fn write_requirements(
+    requirements: &Requirements,
+    operation: &'static str,
+) -> Result<String, StoreError> {
+    serde_json::to_string(requirements)
+        .map_err(|fault| StoreError::Corrupt { operation, what: format!("requirements cannot be written: {fault}") })
+}
+
 impl Store {
     /// One domain, deleted ones too.
     ///
@@ -157,8 +341,11 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn domain_get(&self, id: Uuid) -> Result<Option<DomainRow>, StoreError> {
-        let _ = id;
-        Err(StoreError::unbuilt("domain_get"))
+        const OPERATION: &str = "domain_get";
+        db!(&self.db, GET, |sql, pool| sqlx::query_as::<_, Row>(sql).bind(id).fetch_optional(pool).await)
+            .map_err(StoreError::at(OPERATION))?
+            .map(|row| row.read(OPERATION))
+            .transpose()
     }
 
     /// The row of a name, deleted ones too. A row in the normal spelling goes before others of the same name.
@@ -167,8 +354,15 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn domain_by_name(&self, domain: &Domain) -> Result<Option<DomainRow>, StoreError> {
-        let _ = domain;
-        Err(StoreError::unbuilt("domain_by_name"))
+        const OPERATION: &str = "domain_by_name";
+        let name = domain.to_string();
+        let dotted = format!("{name}.");
+        db!(&self.db, BY_NAME, |sql, pool| {
+            sqlx::query_as::<_, Row>(sql).bind(name).bind(dotted).fetch_optional(pool).await
+        })
+        .map_err(StoreError::at(OPERATION))?
+        .map(|row| row.read(OPERATION))
+        .transpose()
     }
 
     /// At most `limit` domains behind `after`, in the order of their [`Place`].
@@ -182,7 +376,56 @@ impl Store {
         after: Option<Place>,
         limit: u32,
     ) -> Result<Vec<DomainRow>, StoreError> {
-        let _ = (filter, after, limit);
-        Err(StoreError::unbuilt("domain_list"))
+        const OPERATION: &str = "domain_list";
+        let (age, id) = after.map_or((NO_AGE, Uuid::nil()), |place| (place.created_at.unwrap_or(NO_AGE), place.id));
+        let limit = i64::from(limit);
+        let status = filter.status.map_or("", Status::as_str);
+        let failing = match filter.failing {
+            None => "",
+            Some(Failing::Any) => "any",
+            Some(Failing::Purpose(purpose)) => purpose.as_str(),
+        };
+        let prefix = filter.q.as_deref().unwrap_or_default().to_lowercase();
+        let rows = match filter.client_id {
+            None => db!(&self.db, LIST, |sql, pool| {
+                let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
+                query.bind(status).bind(failing).bind(prefix).fetch_all(pool).await
+            }),
+            Some(client) => db!(&self.db, LIST_OF_CLIENT, |sql, pool| {
+                let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
+                query.bind(status).bind(failing).bind(prefix).bind(client).fetch_all(pool).await
+            }),
+        };
+        rows.map_err(StoreError::at(OPERATION))?.into_iter().map(|row| row.read(OPERATION)).collect()
     }
+}
+
+/// One domain that is not deleted, held until the transaction ends.
+pub(in crate::store) async fn get_living_locked(
+    tx: &mut Tx,
+    id: Uuid,
+    operation: &'static str,
+) -> Result<Option<DomainRow>, StoreError> {
+    tx!(tx, GET_LIVING_LOCKED, |sql, connection| {
+        sqlx::query_as::<_, Row>(sql).bind(id).fetch_optional(connection).await
+    })
+    .map_err(StoreError::at(operation))?
+    .map(|row| row.read(operation))
+    .transpose()
+}
+
+/// The row of a name as the transaction sees it; see [`Store::domain_by_name`].
+pub(in crate::store) async fn by_name(
+    tx: &mut Tx,
+    domain: &Domain,
+    operation: &'static str,
+) -> Result<Option<DomainRow>, StoreError> {
+    let name = domain.to_string();
+    let dotted = format!("{name}.");
+    tx!(tx, BY_NAME, |sql, connection| {
+        sqlx::query_as::<_, Row>(sql).bind(name).bind(dotted).fetch_optional(connection).await
+    })
+    .map_err(StoreError::at(operation))?
+    .map(|row| row.read(operation))
+    .transpose()
 }

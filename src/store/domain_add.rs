@@ -5,9 +5,12 @@ use uuid::Uuid;
 
 use crate::protocol::domain::Domain;
 use crate::sending::tier::Resource;
-use crate::store::domain::DomainRow;
+use crate::store::client::{lock, usage};
+use crate::store::db::{Tx, statements, tx};
+use crate::store::domain::{DomainRow, Row, by_name, domain_columns, write_requirements};
 use crate::store::requirements::Requirements;
 use crate::store::{Store, StoreError};
+use crate::verify::standing::Status;
 
 /// A domain to register.
 #[derive(Debug, Clone)]
@@ -50,17 +53,117 @@ pub enum DomainAdded {
     },
 }
 
+statements! {
+    // All that the seed lets be NULL is written out. A name that another has taken meanwhile gives no row.
+    ADD = "INSERT INTO email_domains (id, client_id, domain, provider, requirements, infraforge_domain_id, \
+        smartlead_domain_id, dns_configured, spf_valid, dkim_valid, dmarc_valid, mx_valid, daily_send_limit, \
+        current_daily_sends, status, created_at, updated_at, next_check_at, check_reason) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, FALSE, FALSE, FALSE, FALSE, 50, 0, 'pending', $8, $8, $8, 'created') \
+        ON CONFLICT (domain) DO NOTHING RETURNING ", domain_columns!();
+    // What an operator suspended comes back suspended; `status` is as it was before the row was deleted by SQL, and
+    // 'deleted' where we deleted it, which kept the reason.
+    REVIVE = "UPDATE email_domains SET provider = $2, requirements = $3, infraforge_domain_id = $4, \
+        smartlead_domain_id = $5, dns_configured = FALSE, spf_valid = FALSE, dkim_valid = FALSE, \
+        dmarc_valid = FALSE, mx_valid = FALSE, \
+        status = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
+            OR suspended_reason IS NULL AND status = 'suspended' THEN 'suspended' ELSE 'pending' END, \
+        suspended_reason = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
+            OR suspended_reason IS NULL AND status = 'suspended' THEN 'operator' END, \
+        verified_at = NULL, degraded_since = NULL, suspends_at = NULL, recovering_since = NULL, \
+        stale_since = NULL, last_checked_at = NULL, last_success_at = NULL, evidence_digest = NULL, \
+        malformed = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, \
+        next_check_at = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
+        WHERE id = $1 RETURNING ", domain_columns!();
+    MAILBOXES = "SELECT COUNT(*) FROM email_mailboxes WHERE domain_id = $1 AND deleted_at IS NULL";
+}
+
 impl Store {
     /// Registers a domain for a client; its first check is due at `now`, reason `created`.
     ///
-    /// However many are added at once, a tier is never exceeded: the client's row is locked first. The row
-    /// of a client without a tier is not limited.
+    /// However many are added at once, a tier is never exceeded: the client's row is locked first. A client
+    /// without a tier is not limited. A revived row keeps its history, today's counters and its mailboxes.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; nothing has been added.
     pub async fn domain_add(&self, new: &NewDomain<'_>, now: DateTime<Utc>) -> Result<DomainAdded, StoreError> {
-        let _ = (new, now);
-        Err(StoreError::unbuilt("domain_add"))
+        const OPERATION: &str = "domain_add";
+        let mut tx = self.db.begin(OPERATION).await?;
+        let Some(tier) = lock(&mut tx, new.client_id, OPERATION).await? else {
+            return Ok(DomainAdded::NoSuchClient);
+        };
+        let held = by_name(&mut tx, new.domain, OPERATION).await?;
+        let revived = match held {
+            None => None,
+            Some(row)
+                if row.status == Status::Deleted
+                    && row.client_id == new.client_id
+                    && row.domain == new.domain.to_string() =>
+            {
+                Some(row)
+            }
+            Some(_) => return Ok(DomainAdded::Taken),
+        };
+        if let (Some(tier), Some(usage)) = (tier, usage(&mut tx, new.client_id, OPERATION).await?) {
+            let coming_back = match &revived {
+                Some(row) => mailbox_count(&mut tx, row.id, OPERATION).await?,
+                None => 0,
+            };
+            for (resource, more) in [(Resource::Domains, 1), (Resource::Mailboxes, coming_back)] {
+                let (used, limit) = (usage.of(resource), tier.allocation().of(resource));
+                if more > 0 && used.saturating_add(more) > limit {
+                    return Ok(DomainAdded::AllocationExceeded { resource, used, limit });
+                }
+            }
+        }
+        let is_revived = revived.is_some();
+        let row = match revived {
+            Some(row) => revive(&mut tx, row.id, new, now, OPERATION).await?,
+            None => add(&mut tx, new, now, OPERATION).await?,
+        };
+        let Some(row) = row else { return Ok(DomainAdded::Taken) };
+        let row = row.read(OPERATION)?;
+        tx.commit(OPERATION).await?;
+        Ok(if is_revived { DomainAdded::Revived(row) } else { DomainAdded::Added(row) })
     }
+}
+
+async fn mailbox_count(tx: &mut Tx, domain_id: Uuid, operation: &'static str) -> Result<u32, StoreError> {
+    let count = tx!(tx, MAILBOXES, |sql, connection| {
+        sqlx::query_scalar::<_, i64>(sql).bind(domain_id).fetch_one(connection).await
+    })
+    .map_err(StoreError::at(operation))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+async fn add(
+    tx: &mut Tx,
+    new: &NewDomain<'_>,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<Option<Row>, StoreError> {
+    let requirements = new.requirements.map(|requirements| write_requirements(requirements, operation)).transpose()?;
+    let name = new.domain.to_string();
+    tx!(tx, ADD, |sql, connection| {
+        let query = sqlx::query_as::<_, Row>(sql).bind(new.id).bind(new.client_id).bind(name).bind(new.provider);
+        let query = query.bind(requirements).bind(new.infraforge_domain_id).bind(new.smartlead_domain_id);
+        query.bind(now).fetch_optional(connection).await
+    })
+    .map_err(StoreError::at(operation))
+}
+
+async fn revive(
+    tx: &mut Tx,
+    id: Uuid,
+    new: &NewDomain<'_>,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<Option<Row>, StoreError> {
+    let requirements = new.requirements.map(|requirements| write_requirements(requirements, operation)).transpose()?;
+    tx!(tx, REVIVE, |sql, connection| {
+        let query = sqlx::query_as::<_, Row>(sql).bind(id).bind(new.provider).bind(requirements);
+        let query = query.bind(new.infraforge_domain_id).bind(new.smartlead_domain_id);
+        query.bind(now).fetch_optional(connection).await
+    })
+    .map_err(StoreError::at(operation))
 }

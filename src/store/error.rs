@@ -31,11 +31,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Stands where an operation is not built yet; goes with the next commit.
-    pub(crate) fn unbuilt(operation: &'static str) -> StoreError {
-        StoreError::Corrupt { operation, what: "not built yet".to_owned() }
-    }
-
     /// Sorts the driver's errors: a value of another type than the schema says is a corrupt row.
     pub(crate) fn of(operation: &'static str, source: sqlx::Error) -> StoreError {
         match source {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::store::db::{db, statements};
 use crate::store::{Store, StoreError};
 
 /// What a key may do.
@@ -87,6 +88,51 @@ impl KeyRow {
     }
 }
 
+macro_rules! key_columns {
+    () => {
+        "id, role, client_id, name, created_at, revoked_at, expires_at"
+    };
+}
+
+statements! {
+    ADD = "INSERT INTO sendready_api_keys (id, role, client_id, name, hash, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    BY_HASH = "SELECT ", key_columns!(), " FROM sendready_api_keys WHERE hash = $1";
+    LIST = "SELECT ", key_columns!(), " FROM sendready_api_keys WHERE id > $1 ORDER BY id LIMIT $2";
+    REVOKE = "UPDATE sendready_api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+    OPERATOR_EXISTS = "SELECT EXISTS \
+        (SELECT 1 FROM sendready_api_keys WHERE role = 'operator' AND revoked_at IS NULL) AS found";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    role: String,
+    client_id: Option<Uuid>,
+    name: Option<String>,
+    created_at: DateTime<Utc>,
+    revoked_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    fn read(self, operation: &'static str) -> Result<KeyRow, StoreError> {
+        let role = Role::parse(&self.role).ok_or_else(|| StoreError::Corrupt {
+            operation,
+            what: format!("key {}: there is no role `{}`", self.id, self.role),
+        })?;
+        Ok(KeyRow {
+            id: self.id,
+            role,
+            client_id: self.client_id,
+            name: self.name,
+            created_at: self.created_at,
+            revoked_at: self.revoked_at,
+            expires_at: self.expires_at,
+        })
+    }
+}
+
 impl Store {
     /// Adds a key.
     ///
@@ -94,8 +140,24 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`], also when id or hash are taken; nothing has been added.
     pub async fn key_add(&self, new: &NewKey<'_>, now: DateTime<Utc>) -> Result<KeyAdded, StoreError> {
-        let _ = (new, now);
-        Err(StoreError::unbuilt("key_add"))
+        let added = db!(&self.db, ADD, |sql, pool| {
+            let query = sqlx::query(sql).bind(new.id).bind(new.role.as_str()).bind(new.client_id).bind(new.name);
+            query.bind(new.hash.as_slice()).bind(now).bind(new.expires_at).execute(pool).await.map(|_| ())
+        });
+        match added {
+            Ok(()) => Ok(KeyAdded::Added(KeyRow {
+                id: new.id,
+                role: new.role,
+                client_id: new.client_id,
+                name: new.name.map(str::to_owned),
+                created_at: now,
+                revoked_at: None,
+                expires_at: new.expires_at,
+            })),
+            // `clients` is all that a key refers to.
+            Err(sqlx::Error::Database(fault)) if fault.is_foreign_key_violation() => Ok(KeyAdded::NoSuchClient),
+            Err(source) => Err(StoreError::of("key_add", source)),
+        }
     }
 
     /// The key with this hash, revoked and expired ones too: see [`KeyRow::is_live`].
@@ -104,8 +166,13 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn key_by_hash(&self, hash: &[u8; 32]) -> Result<Option<KeyRow>, StoreError> {
-        let _ = hash;
-        Err(StoreError::unbuilt("key_by_hash"))
+        const OPERATION: &str = "key_by_hash";
+        db!(&self.db, BY_HASH, |sql, pool| {
+            sqlx::query_as::<_, Row>(sql).bind(hash.as_slice()).fetch_optional(pool).await
+        })
+        .map_err(StoreError::at(OPERATION))?
+        .map(|row| row.read(OPERATION))
+        .transpose()
     }
 
     /// At most `limit` keys in the order of their ids, those behind `after`.
@@ -114,8 +181,15 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn key_list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
-        let _ = (after, limit);
-        Err(StoreError::unbuilt("key_list"))
+        const OPERATION: &str = "key_list";
+        let after = after.unwrap_or_default();
+        db!(&self.db, LIST, |sql, pool| {
+            sqlx::query_as::<_, Row>(sql).bind(after).bind(i64::from(limit)).fetch_all(pool).await
+        })
+        .map_err(StoreError::at(OPERATION))?
+        .into_iter()
+        .map(|row| row.read(OPERATION))
+        .collect()
     }
 
     /// Revokes a key for good. `false` when there is none, or it is revoked.
@@ -124,8 +198,10 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`]; nothing has changed.
     pub async fn key_revoke(&self, id: Uuid, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let _ = (id, now);
-        Err(StoreError::unbuilt("key_revoke"))
+        db!(&self.db, REVOKE, |sql, pool| {
+            sqlx::query(sql).bind(id).bind(now).execute(pool).await.map(|done| done.rows_affected() == 1)
+        })
+        .map_err(StoreError::at("key_revoke"))
     }
 
     /// Whether there is an operator's key that is not revoked.
@@ -134,6 +210,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn key_operator_exists(&self) -> Result<bool, StoreError> {
-        Err(StoreError::unbuilt("key_operator_exists"))
+        db!(&self.db, OPERATOR_EXISTS, |sql, pool| sqlx::query_scalar::<_, bool>(sql).fetch_one(pool).await)
+            .map_err(StoreError::at("key_operator_exists"))
     }
 }

@@ -3,10 +3,52 @@
 //! Why not the driver's own migrator: it knows neither adoption nor our table's columns, and it would not
 //! let an older release run on a newer schema. Forward only; each in its own transaction.
 
-use chrono::{DateTime, Utc};
-use thiserror::Error;
+pub mod adoption;
 
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+use thiserror::Error;
+use tracing::warn;
+
+use crate::store::db::{Tx, db, statements, tx};
 use crate::store::{Store, StoreError};
+
+/// One file of `migrations/`.
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// All of them, in order.
+const MIGRATIONS: [Migration; 3] = [
+    Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
+    Migration {
+        version: 17,
+        name: "017_email_infrastructure",
+        sql: include_str!("../../migrations/017_email_infrastructure.sql"),
+    },
+    Migration { version: 18, name: "018_service", sql: include_str!("../../migrations/018_service.sql") },
+];
+
+/// What of PostgreSQL's text SQLite does not know, and what it gets instead. Types it takes as they stand.
+///
+/// The time is spelled as the driver spells it, for times are compared as texts there.
+const SQLITE_TOKENS: [(&str, &str); 2] =
+    [("gen_random_uuid()", "(randomblob(16))"), ("NOW()", "(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))")];
+
+impl Migration {
+    /// SHA-256 of the file, in lower-case hex: the same on both databases.
+    fn checksum(&self) -> String {
+        Sha256::digest(self.sql).iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// The text for SQLite.
+    fn for_sqlite(&self) -> String {
+        SQLITE_TOKENS.iter().fold(self.sql.to_owned(), |text, (token, other)| text.replace(token, other))
+    }
+}
 
 /// A migration that has just been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +97,12 @@ pub enum MigrateError {
         /// The file's name without `.sql`.
         name: String,
     },
+    /// A migration was applied that this release does not know, and not behind its own: another history.
+    #[error("migration `{name}` was applied, which this release does not know, though it is not a later one")]
+    Unknown {
+        /// The file's name without `.sql`.
+        name: String,
+    },
     /// Tables of the same names are there, but they are not those of the seed.
     #[error("the tables that are there differ from those of `{name}`: {}", differences.join("; "))]
     Differs {
@@ -65,18 +113,63 @@ pub enum MigrateError {
     },
 }
 
+statements! {
+    // Replicas that start together wait here for the first; the lock ends with the transaction. The number is
+    // ours alone: "sendread" in ASCII. SQLite's one writer is already inside.
+    WAIT = "SELECT pg_advisory_xact_lock(8315173664704520548)" => "SELECT 1";
+    MAKE_RECORD = "CREATE TABLE IF NOT EXISTS _sendready_migrations (version BIGINT PRIMARY KEY, \
+        name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL, adopted BOOLEAN NOT NULL)";
+    RECORD_EXISTS = "SELECT to_regclass('_sendready_migrations') IS NOT NULL"
+        => "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sendready_migrations')";
+    RECORDED = "SELECT version, name, checksum, applied_at, adopted FROM _sendready_migrations ORDER BY version";
+    RECORD = "INSERT INTO _sendready_migrations (version, name, checksum, applied_at, adopted) \
+        VALUES ($1, $2, $3, $4, $5)";
+}
+
+#[derive(sqlx::FromRow)]
+struct Recorded {
+    version: i64,
+    name: String,
+    checksum: String,
+    applied_at: DateTime<Utc>,
+    adopted: bool,
+}
+
 impl Store {
-    /// Brings the schema up to date; what was applied, in order. Twice is the same as once.
+    /// Brings the schema up to date, in one transaction; what was applied, in order. Twice is the same as once.
     ///
     /// Replicas may start together: the first does it, the others wait. Tables that the platform has made are
-    /// adopted when they are the seed's.
+    /// adopted when they are the seed's. Migrations of a newer release are passed over with a warning.
     ///
     /// # Errors
     ///
-    /// [`MigrateError`].
+    /// [`MigrateError`]; nothing has changed.
     pub async fn migrate(&self, now: DateTime<Utc>) -> Result<Vec<Applied>, MigrateError> {
-        let _ = now;
-        Err(StoreError::unbuilt("migrate").into())
+        const OPERATION: &str = "migrate";
+        let mut tx = self.db.begin(OPERATION).await?;
+        tx!(&mut tx, WAIT, |sql, connection| sqlx::query(sql).execute(connection).await.map(|_| ()))
+            .map_err(StoreError::at(OPERATION))?;
+        tx!(&mut tx, MAKE_RECORD, |sql, connection| sqlx::query(sql).execute(connection).await.map(|_| ()))
+            .map_err(StoreError::at(OPERATION))?;
+        let recorded = tx!(&mut tx, RECORDED, |sql, connection| {
+            sqlx::query_as::<_, Recorded>(sql).fetch_all(connection).await
+        })
+        .map_err(StoreError::at(OPERATION))?;
+        check_record(&recorded)?;
+        let mut done = Vec::new();
+        for migration in &MIGRATIONS {
+            if recorded.iter().any(|row| row.version == migration.version) {
+                continue;
+            }
+            let adopted = adoption::is_there(&mut tx, migration.version, migration.name).await?;
+            if !adopted {
+                apply(&mut tx, migration).await?;
+            }
+            record(&mut tx, migration, adopted, now).await.map_err(StoreError::at(OPERATION))?;
+            done.push(Applied { version: migration.version, name: migration.name.to_owned(), adopted });
+        }
+        tx.commit(OPERATION).await?;
+        Ok(done)
     }
 
     /// Every migration of this release, and those of newer ones that were applied. Changes nothing.
@@ -85,6 +178,121 @@ impl Store {
     ///
     /// [`MigrateError::Store`].
     pub async fn migration_status(&self) -> Result<Vec<MigrationState>, MigrateError> {
-        Err(StoreError::unbuilt("migration_status").into())
+        const OPERATION: &str = "migration_status";
+        let exists = db!(&self.db, RECORD_EXISTS, |sql, pool| sqlx::query_scalar::<_, bool>(sql).fetch_one(pool).await)
+            .map_err(StoreError::at(OPERATION))?;
+        let mut states: Vec<MigrationState> = MIGRATIONS
+            .iter()
+            .map(|migration| MigrationState {
+                version: migration.version,
+                name: migration.name.to_owned(),
+                applied_at: None,
+                adopted: false,
+                known: true,
+            })
+            .collect();
+        if !exists {
+            return Ok(states);
+        }
+        let recorded = db!(&self.db, RECORDED, |sql, pool| sqlx::query_as::<_, Recorded>(sql).fetch_all(pool).await)
+            .map_err(StoreError::at(OPERATION))?;
+        for row in recorded {
+            let state = match states.iter_mut().find(|state| state.version == row.version) {
+                Some(state) => state,
+                None => states.push_mut(MigrationState {
+                    version: row.version,
+                    name: row.name,
+                    applied_at: None,
+                    adopted: false,
+                    known: false,
+                }),
+            };
+            state.applied_at = Some(row.applied_at);
+            state.adopted = row.adopted;
+        }
+        states.sort_by_key(|state| state.version);
+        Ok(states)
+    }
+}
+
+/// Compares what was applied with what this release has.
+fn check_record(recorded: &[Recorded]) -> Result<(), MigrateError> {
+    let last = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    for row in recorded {
+        match MIGRATIONS.iter().find(|migration| migration.version == row.version) {
+            Some(migration) if migration.checksum() != row.checksum => {
+                return Err(MigrateError::Edited { name: row.name.clone() });
+            }
+            Some(_) => {}
+            // Expand, move, contract: a newer release leaves what this one needs.
+            None if row.version > last => {
+                warn!(migration.name = %row.name, "The schema is of a newer release: {} was applied", row.name);
+            }
+            None => return Err(MigrateError::Unknown { name: row.name.clone() }),
+        }
+    }
+    Ok(())
+}
+
+/// Runs a migration's text: many statements, and none of it from outside.
+async fn apply(tx: &mut Tx, migration: &Migration) -> Result<(), MigrateError> {
+    let done = match tx {
+        Tx::Postgres(transaction) => sqlx::raw_sql(migration.sql).execute(&mut **transaction).await.map(|_| ()),
+        Tx::Sqlite(transaction) => {
+            // Safe: a file of ours, with tokens of ours.
+            let text = AssertSqlSafe(migration.for_sqlite());
+            sqlx::raw_sql(text).execute(&mut **transaction).await.map(|_| ())
+        }
+    };
+    done.map_err(|source| MigrateError::Failed { name: migration.name, source })
+}
+
+async fn record(tx: &mut Tx, migration: &Migration, adopted: bool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    tx!(tx, RECORD, |sql, connection| {
+        let query = sqlx::query(sql).bind(migration.version).bind(migration.name).bind(migration.checksum());
+        query.bind(now).bind(adopted).execute(connection).await.map(|_| ())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_listed_in_order() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let mut files: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let listed: Vec<String> = MIGRATIONS.iter().map(|migration| format!("{}.sql", migration.name)).collect();
+        assert_eq!(listed, files);
+        for migration in &MIGRATIONS {
+            assert!(migration.name.starts_with(&format!("{:03}_", migration.version)), "{}", migration.name);
+        }
+    }
+
+    #[test]
+    fn tokens_give_way_and_nothing_else_does() {
+        let migration = Migration {
+            version: 1,
+            name: "001_trial",
+            sql: "id UUID DEFAULT gen_random_uuid(), at TIMESTAMPTZ DEFAULT NOW(), known TEXT",
+        };
+        assert_eq!(
+            migration.for_sqlite(),
+            "id UUID DEFAULT (randomblob(16)), \
+             at TIMESTAMPTZ DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')), known TEXT"
+        );
+    }
+
+    /// The seed's blocks, in order, a blank line between two; where the seed is at hand.
+    #[test]
+    fn the_seed_stands_byte_for_byte() {
+        let seed = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/seed-email-infrastructure.md");
+        let Ok(seed) = std::fs::read_to_string(seed) else { return };
+        let blocks: Vec<&str> =
+            seed.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+        assert_eq!(blocks.len(), 3);
+        assert_eq!(MIGRATIONS[1].sql, blocks.join("\n"));
     }
 }

@@ -7,6 +7,7 @@
 //! Rows of `clients` and of the seed's three tables may be anybody's; they are read as design §4 says. Rows of
 //! our own tables are ours: what does not read back is [`StoreError::Corrupt`].
 
+pub mod connect;
 pub mod db;
 pub mod error;
 pub mod migration;
@@ -18,6 +19,7 @@ pub mod domain_change;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod prune;
 pub mod requirements;
 pub mod schedule;
 pub mod settle;
@@ -36,12 +38,18 @@ pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Require
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use settle::{Settled, Settlement};
 
+use crate::store::db::{Sql, db, statements};
+
 pub use crate::verify::evidence::stored::Stored as StoredEvidence;
 
 /// All that is kept. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
+}
+
+statements! {
+    PING = "SELECT 1";
 }
 
 impl Store {
@@ -52,8 +60,9 @@ impl Store {
     ///
     /// [`StoreError::BadUrl`], the configuration's fault; [`StoreError::Unavailable`].
     pub async fn connect(url: &str) -> Result<Store, StoreError> {
-        let _ = url;
-        Err(StoreError::unbuilt("connect"))
+        let store = Store { db: connect::open(url)? };
+        store.ask("connect").await?;
+        Ok(store)
     }
 
     /// Which database it is, for whoever must speak to it directly.
@@ -65,8 +74,42 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`], after at most the pool's time-out.
+    /// [`StoreError::Unavailable`], after at most [`connect::ACQUIRE_TIMEOUT`] and the time of one answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        Err(StoreError::unbuilt("ping"))
+        self.ask("ping").await
     }
+
+    /// Gives back all connections; what is under way ends first. Nothing may be asked afterwards.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Postgres(pool) => pool.close().await,
+            Db::Sqlite(pool) => pool.close().await,
+        }
+    }
+
+    async fn ask(&self, operation: &'static str) -> Result<(), StoreError> {
+        db!(&self.db, PING, |sql, pool| sqlx::query(sql).execute(pool).await.map(|_| ()))
+            .map_err(StoreError::at(operation))
+    }
+}
+
+/// Every statement of the store, so that a test can prepare each on both databases.
+#[doc(hidden)]
+pub fn statements() -> Vec<Sql> {
+    [
+        STATEMENTS,
+        client::STATEMENTS,
+        domain::STATEMENTS,
+        domain_add::STATEMENTS,
+        domain_change::STATEMENTS,
+        history::STATEMENTS,
+        idempotency::STATEMENTS,
+        key::STATEMENTS,
+        migration::STATEMENTS,
+        migration::adoption::STATEMENTS,
+        prune::STATEMENTS,
+        schedule::STATEMENTS,
+        settle::STATEMENTS,
+    ]
+    .concat()
 }

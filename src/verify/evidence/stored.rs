@@ -1,10 +1,22 @@
 //! Evidence as it is stored: compact JSON with a version.
+//!
+//! Owns the form, and which evidence counts as equal. Nothing is lost: what was asked, who answered, and
+//! every octet of every text. A text that is UTF-8 stands as it is, another in base64 with a mark.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::verify::evidence::Evidence;
+use crate::protocol::name::Name;
+use crate::verify::evidence::{
+    Alias, Answer, Authority, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply, Txt, Vantage,
+};
 
-/// The form that this release writes.
+/// The form that this release writes, and the highest that it reads.
 pub const VERSION: u32 = 1;
 
 /// Evidence in its stored form.
@@ -19,28 +31,428 @@ pub struct Stored {
     pub body: String,
 }
 
-/// Why a stored form does not read back.
+/// Why a stored form does not read back. The fault of whoever wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoredFault {
     /// It is no JSON of this shape.
-    #[error("stored evidence does not read back: {0}")]
+    #[error("stored evidence is not of its form: {0}")]
     Shape(String),
     /// A later release wrote it.
     #[error("stored evidence has version {0}, and this release reads up to {VERSION}")]
     Version(u32),
+    /// A word or a text in it means nothing.
+    #[error("stored evidence holds `{text}`, which is no {expected}")]
+    Word {
+        /// What stands there.
+        text: String,
+        /// What should.
+        expected: &'static str,
+    },
 }
 
 /// The stored form of evidence.
 pub fn to_stored(evidence: &Evidence) -> Stored {
-    let _ = evidence;
-    Stored { digest: String::new(), version: VERSION, body: String::new() }
+    let form = Form { version: VERSION, questions: evidence.iter().map(question_form).collect() };
+    Stored { digest: digest(&form), version: VERSION, body: json(&form) }
 }
 
 /// Evidence out of its stored form.
 ///
 /// # Errors
 ///
-/// [`StoredFault`]; the fault of whoever wrote it.
+/// [`StoredFault`].
 pub fn from_stored(body: &str) -> Result<Evidence, StoredFault> {
-    Err(StoredFault::Shape(body.to_owned()))
+    let Versioned { version } = serde_json::from_str(body).map_err(shape)?;
+    if version != VERSION {
+        return Err(StoredFault::Version(version));
+    }
+    let form: Form = serde_json::from_str(body).map_err(shape)?;
+    let mut evidence = Evidence::new();
+    for question in form.questions {
+        let record_type = word(&question.record_type, RecordType::ALL, RecordType::as_str, "record type")?;
+        let replies = question.replies.into_iter().map(read_reply).collect::<Result<Vec<_>, _>>()?;
+        evidence.add(Question::new(read_name(&question.name)?, record_type), replies);
+    }
+    Ok(evidence)
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Form {
+    version: u32,
+    questions: Vec<QuestionForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct QuestionForm {
+    name: String,
+    #[serde(rename = "type")]
+    record_type: String,
+    replies: Vec<ReplyForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReplyForm {
+    vantage: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<SocketAddr>,
+    outcome: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    records: Vec<RecordForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ttl: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<AliasForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authority: Option<AuthorityForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AliasForm {
+    owner: String,
+    target: String,
+    ttl: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AuthorityForm {
+    zone: String,
+    negative_ttl: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RecordForm {
+    A(Ipv4Addr),
+    Aaaa(Ipv6Addr),
+    Cname(String),
+    Mx { preference: u16, exchange: String },
+    Ns(String),
+    Ptr(String),
+    Soa { primary: String, serial: u32, minimum: u32 },
+    Txt(TxtForm),
+}
+
+/// One character-string, as nearly every record has, or any number of them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TxtForm {
+    One(StringForm),
+    Many(Vec<StringForm>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StringForm {
+    Text(String),
+    Octets { base64: String },
+}
+
+fn question_form((question, replies): (&Question, &[Reply])) -> QuestionForm {
+    QuestionForm {
+        name: question.name.to_string(),
+        record_type: question.record_type.as_str().to_owned(),
+        replies: replies.iter().map(reply_form).collect(),
+    }
+}
+
+fn reply_form(reply: &Reply) -> ReplyForm {
+    let alias_form = |alias: &Alias| AliasForm {
+        owner: alias.owner.to_string(),
+        target: alias.target.to_string(),
+        ttl: alias.ttl_seconds,
+    };
+    let (ttl, authority) = match &reply.answer {
+        Answer::Found(found) => (Some(found.ttl_seconds), None),
+        Answer::NoData(denial) | Answer::NoSuchName(denial) => (None, denial.authority.as_ref()),
+        Answer::Unknown(_) => (None, None),
+    };
+    ReplyForm {
+        vantage: reply.vantage.as_str().to_owned(),
+        server: reply.server,
+        outcome: reply.answer.outcome().to_owned(),
+        records: reply.answer.records().iter().map(record_form).collect(),
+        ttl,
+        aliases: reply.answer.aliases().iter().map(alias_form).collect(),
+        authority: authority.map(|authority| AuthorityForm {
+            zone: authority.zone.to_string(),
+            negative_ttl: authority.negative_ttl_seconds,
+        }),
+    }
+}
+
+fn record_form(record: &RecordData) -> RecordForm {
+    match record {
+        RecordData::A(address) => RecordForm::A(*address),
+        RecordData::Aaaa(address) => RecordForm::Aaaa(*address),
+        RecordData::Cname(name) => RecordForm::Cname(name.to_string()),
+        RecordData::Mx { preference, exchange } => {
+            RecordForm::Mx { preference: *preference, exchange: exchange.to_string() }
+        }
+        RecordData::Ns(name) => RecordForm::Ns(name.to_string()),
+        RecordData::Ptr(name) => RecordForm::Ptr(name.to_string()),
+        RecordData::Soa { primary, serial, minimum_seconds } => {
+            RecordForm::Soa { primary: primary.to_string(), serial: *serial, minimum: *minimum_seconds }
+        }
+        RecordData::Txt(txt) => RecordForm::Txt(match txt.strings.as_slice() {
+            [only] => TxtForm::One(string_form(only)),
+            strings => TxtForm::Many(strings.iter().map(|octets| string_form(octets)).collect()),
+        }),
+    }
+}
+
+fn string_form(octets: &[u8]) -> StringForm {
+    match str::from_utf8(octets) {
+        Ok(text) => StringForm::Text(text.to_owned()),
+        Err(_) => StringForm::Octets { base64: STANDARD.encode(octets) },
+    }
+}
+
+/// The digest of a form: as JSON, without any time to live, the replies to a question in their texts' order.
+fn digest(form: &Form) -> String {
+    let mut hash = Sha256::new();
+    for question in &form.questions {
+        let mut replies: Vec<String> = question.replies.iter().map(|reply| json(&timeless(reply))).collect();
+        replies.sort_unstable();
+        hash.update(json(&(&question.name, &question.record_type, &replies)));
+        hash.update(b"\n");
+    }
+    hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// A reply without its times to live, as a value.
+fn timeless(reply: &ReplyForm) -> impl Serialize {
+    let aliases: Vec<(&String, &String)> = reply.aliases.iter().map(|alias| (&alias.owner, &alias.target)).collect();
+    let zone = reply.authority.as_ref().map(|authority| &authority.zone);
+    (&reply.vantage, reply.server, &reply.outcome, &reply.records, aliases, zone)
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Texts, numbers and lists of them always have a form in JSON.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn read_reply(form: ReplyForm) -> Result<Reply, StoredFault> {
+    let vantage = word(&form.vantage, [Vantage::Recursive, Vantage::Authoritative], Vantage::as_str, "vantage")?;
+    let aliases = form.aliases.iter().map(read_alias).collect::<Result<Vec<_>, _>>()?;
+    let authority = form.authority.as_ref().map(read_authority).transpose()?;
+    let answer = match form.outcome.as_str() {
+        "found" => Answer::Found(Found {
+            records: form.records.into_iter().map(read_record).collect::<Result<_, _>>()?,
+            ttl_seconds: form.ttl.ok_or_else(|| StoredFault::Shape("records without `ttl`".to_owned()))?,
+            aliases,
+        }),
+        "nodata" => Answer::NoData(Denial { aliases, authority }),
+        "nxdomain" => Answer::NoSuchName(Denial { aliases, authority }),
+        other => Answer::Unknown(word(other, Failure::ALL, Failure::outcome, "outcome")?),
+    };
+    Ok(Reply { vantage, server: form.server, answer })
+}
+
+fn read_alias(form: &AliasForm) -> Result<Alias, StoredFault> {
+    Ok(Alias { owner: read_name(&form.owner)?, target: read_name(&form.target)?, ttl_seconds: form.ttl })
+}
+
+fn read_authority(form: &AuthorityForm) -> Result<Authority, StoredFault> {
+    Ok(Authority { zone: read_name(&form.zone)?, negative_ttl_seconds: form.negative_ttl })
+}
+
+fn read_record(form: RecordForm) -> Result<RecordData, StoredFault> {
+    Ok(match form {
+        RecordForm::A(address) => RecordData::A(address),
+        RecordForm::Aaaa(address) => RecordData::Aaaa(address),
+        RecordForm::Cname(name) => RecordData::Cname(read_name(&name)?),
+        RecordForm::Mx { preference, exchange } => RecordData::Mx { preference, exchange: read_name(&exchange)? },
+        RecordForm::Ns(name) => RecordData::Ns(read_name(&name)?),
+        RecordForm::Ptr(name) => RecordData::Ptr(read_name(&name)?),
+        RecordForm::Soa { primary, serial, minimum } => {
+            RecordData::Soa { primary: read_name(&primary)?, serial, minimum_seconds: minimum }
+        }
+        RecordForm::Txt(TxtForm::One(string)) => RecordData::Txt(Txt { strings: vec![read_string(string)?] }),
+        RecordForm::Txt(TxtForm::Many(strings)) => {
+            RecordData::Txt(Txt { strings: strings.into_iter().map(read_string).collect::<Result<_, _>>()? })
+        }
+    })
+}
+
+fn read_string(form: StringForm) -> Result<Vec<u8>, StoredFault> {
+    match form {
+        StringForm::Text(text) => Ok(text.into_bytes()),
+        StringForm::Octets { base64 } => {
+            STANDARD.decode(&base64).map_err(|_| StoredFault::Word { text: base64, expected: "base64" })
+        }
+    }
+}
+
+fn read_name(text: &str) -> Result<Name, StoredFault> {
+    Name::parse(text).map_err(|_| StoredFault::Word { text: text.to_owned(), expected: "domain name" })
+}
+
+fn word<T: Copy, const N: usize>(
+    text: &str,
+    all: [T; N],
+    as_str: fn(T) -> &'static str,
+    expected: &'static str,
+) -> Result<T, StoredFault> {
+    all.into_iter()
+        .find(|value| as_str(*value) == text)
+        .ok_or_else(|| StoredFault::Word { text: text.to_owned(), expected })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn shape(fault: serde_json::Error) -> StoredFault {
+    StoredFault::Shape(fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name() -> impl Strategy<Value = Name> {
+        vec(vec(any::<u8>(), 1..12), 0..5).prop_map(|labels| Name::from_labels(labels).unwrap())
+    }
+
+    fn record() -> impl Strategy<Value = RecordData> {
+        prop_oneof![
+            any::<Ipv4Addr>().prop_map(RecordData::A),
+            any::<Ipv6Addr>().prop_map(RecordData::Aaaa),
+            name().prop_map(RecordData::Cname),
+            (any::<u16>(), name()).prop_map(|(preference, exchange)| RecordData::Mx { preference, exchange }),
+            name().prop_map(RecordData::Ns),
+            name().prop_map(RecordData::Ptr),
+            (name(), any::<u32>(), any::<u32>()).prop_map(|(primary, serial, minimum_seconds)| RecordData::Soa {
+                primary,
+                serial,
+                minimum_seconds
+            }),
+            vec(vec(any::<u8>(), 0..40), 0..4).prop_map(|strings| RecordData::Txt(Txt { strings })),
+            "\\PC{0,40}".prop_map(|text| RecordData::Txt(Txt::of(text))),
+        ]
+    }
+
+    fn aliases() -> impl Strategy<Value = Vec<Alias>> {
+        let alias = (name(), name(), any::<u32>());
+        vec(alias.prop_map(|(owner, target, ttl_seconds)| Alias { owner, target, ttl_seconds }), 0..3)
+    }
+
+    fn denial() -> impl Strategy<Value = Denial> {
+        let authority =
+            (name(), any::<u32>()).prop_map(|(zone, negative_ttl_seconds)| Authority { zone, negative_ttl_seconds });
+        (aliases(), proptest::option::of(authority)).prop_map(|(aliases, authority)| Denial { aliases, authority })
+    }
+
+    fn answer() -> impl Strategy<Value = Answer> {
+        let found = (vec(record(), 0..4), any::<u32>(), aliases());
+        prop_oneof![
+            found.prop_map(|(records, ttl_seconds, aliases)| Answer::Found(Found { records, ttl_seconds, aliases })),
+            denial().prop_map(Answer::NoData),
+            denial().prop_map(Answer::NoSuchName),
+            proptest::sample::select(Failure::ALL.to_vec()).prop_map(Answer::Unknown),
+        ]
+    }
+
+    fn reply() -> impl Strategy<Value = Reply> {
+        let vantage = prop_oneof![Just(Vantage::Recursive), Just(Vantage::Authoritative)];
+        // Flow labels are no part of an address's text.
+        let server = proptest::option::of((any::<std::net::IpAddr>(), any::<u16>()).prop_map(SocketAddr::from));
+        (vantage, server, answer()).prop_map(|(vantage, server, answer)| Reply { vantage, server, answer })
+    }
+
+    fn evidence() -> impl Strategy<Value = Evidence> {
+        let question = (name(), proptest::sample::select(RecordType::ALL.to_vec()), vec(reply(), 0..3));
+        vec(question, 0..5).prop_map(|questions| {
+            let mut evidence = Evidence::new();
+            for (name, record_type, replies) in questions {
+                evidence.add(Question::new(name, record_type), replies);
+            }
+            evidence
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_stored_reads_back(evidence in evidence()) {
+            let stored = to_stored(&evidence);
+            prop_assert_eq!(from_stored(&stored.body).unwrap(), evidence);
+        }
+
+        #[test]
+        fn rubbish_is_a_fault(text in "\\PC{0,80}") {
+            prop_assert!(from_stored(&text).is_err());
+        }
+    }
+
+    fn told(ttl_seconds: u32, text: &str, servers: &[&str]) -> Stored {
+        let mut evidence = Evidence::new();
+        let replies = servers.iter().map(|server| Reply {
+            vantage: Vantage::Authoritative,
+            server: Some(server.parse().unwrap()),
+            answer: Answer::Found(Found {
+                records: vec![RecordData::Txt(Txt::of(text))],
+                ttl_seconds,
+                aliases: vec![],
+            }),
+        });
+        evidence.add(Question::txt(&Name::parse("example.com").unwrap()), replies);
+        to_stored(&evidence)
+    }
+
+    #[test]
+    fn the_digest_knows_equal_evidence() {
+        let (one, other) = ("192.0.2.1:53", "[2001:db8::1]:53");
+        let first = told(300, "v=spf1 -all", &[one, other]).digest;
+        assert_eq!(first.len(), 64);
+        assert_eq!(first, told(299, "v=spf1 -all", &[one, other]).digest, "a time to live runs down");
+        assert_eq!(first, told(300, "v=spf1 -all", &[other, one]).digest, "servers answer in any order");
+        assert_ne!(first, told(300, "v=spf1 ~all", &[one, other]).digest, "another text");
+        assert_ne!(first, told(300, "v=spf1 -all", &[one]).digest, "a server less");
+    }
+
+    /// The form is a promise: rows that this release wrote must read back in every later one.
+    #[test]
+    fn the_form_of_version_1() {
+        let mut evidence = Evidence::new();
+        let example = Name::parse("example.com").unwrap();
+        let texts = [Txt::of("v=spf1 -all"), Txt { strings: vec![b"a".to_vec(), vec![0xff]] }];
+        evidence.tell(
+            Question::txt(&example),
+            Answer::Found(Found {
+                records: texts.map(RecordData::Txt).to_vec(),
+                ttl_seconds: 300,
+                aliases: vec![Alias { owner: example.clone(), target: Name::root(), ttl_seconds: 60 }],
+            }),
+        );
+        evidence.tell(Question::new(example, RecordType::Mx), Answer::Unknown(Failure::Timeout));
+        assert_eq!(
+            to_stored(&evidence).body,
+            r#"{"version":1,"questions":[{"name":"example.com","type":"MX","replies":[{"vantage":"recursive","#
+                .to_owned()
+                + r#""outcome":"timeout"}]},{"name":"example.com","type":"TXT","replies":[{"vantage":"recursive","#
+                + r#""outcome":"found","records":[{"txt":"v=spf1 -all"},{"txt":["a",{"base64":"/w=="}]}],"ttl":300,"#
+                + r#""aliases":[{"owner":"example.com","target":".","ttl":60}]}]}]}"#
+        );
+    }
+
+    #[test]
+    fn faults_are_told_apart() {
+        let check = |body: &str, expected: &str| {
+            assert_eq!(from_stored(body).unwrap_err().to_string(), expected, "{body}");
+        };
+        check(r#"{"version":2}"#, "stored evidence has version 2, and this release reads up to 1");
+        check(
+            r#"{"version":1,"questions":[{"name":"a..b","type":"A","replies":[]}]}"#,
+            "stored evidence holds `a..b`, which is no domain name",
+        );
+        check(
+            r#"{"version":1,"questions":[{"name":"a","type":"WKS","replies":[]}]}"#,
+            "stored evidence holds `WKS`, which is no record type",
+        );
+    }
 }

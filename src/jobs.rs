@@ -1,0 +1,77 @@
+//! The pace of background work: what is due is done, again and again, until told to stop.
+//!
+//! A job takes no input but the database. Twice is the same as once. It stops between items when told, mends by
+//! itself when the database comes back, and a panic in it is an error that ends the process.
+
+pub mod checks;
+pub mod prune;
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Why a job ended though nobody told it to stop. A fault of ours: the process should end and be started anew.
+#[derive(Debug, Error)]
+pub enum JobError {
+    /// A part of it panicked.
+    #[error("the job `{job}` panicked: {what}")]
+    Panicked {
+        /// Which.
+        job: &'static str,
+        /// What it said.
+        what: String,
+    },
+}
+
+/// The shortest wait after the database failed.
+const BACK_OFF_MIN: Duration = Duration::from_millis(500);
+
+/// The longest.
+const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+
+/// How long to wait after failures in a row: doubling, from half a second to half a minute.
+#[derive(Debug, Default)]
+struct BackOff {
+    failure_count: u32,
+}
+
+impl BackOff {
+    /// Counts a failure, and says how long to wait for the next try.
+    fn failed(&mut self) -> Duration {
+        let doubled = 2_u32.saturating_pow(self.failure_count.min(10));
+        self.failure_count = self.failure_count.saturating_add(1);
+        (BACK_OFF_MIN * doubled).min(BACK_OFF_MAX)
+    }
+
+    /// Forgets the failures. Whether there were any.
+    fn mended(&mut self) -> bool {
+        std::mem::take(&mut self.failure_count) > 0
+    }
+}
+
+/// An error with its causes, on one line, for the log where it stops being passed on.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_half_a_minute() {
+        let mut back_off = BackOff::default();
+        let waits: Vec<u128> = (0..8).map(|_| back_off.failed().as_millis()).collect();
+        assert_eq!(waits, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert!(back_off.mended());
+        assert!(!back_off.mended());
+        assert_eq!(back_off.failed().as_millis(), 500);
+    }
+}

@@ -1,0 +1,161 @@
+//! What the product does: clients, domains, records, checks, keys.
+//!
+//! Owns authority (who may do what, [`caller`]), the order in which things happen, and what is told to whom.
+//! Knows nothing of HTTP: its faults are [`Error`], and a way in makes of them what its protocol says.
+//!
+//! A thing of another client is no such thing, never a forbidden one: its existence is not told.
+
+pub mod caller;
+pub mod checks;
+pub mod clients;
+pub mod domains;
+pub mod error;
+pub mod history;
+pub mod keys;
+pub mod records;
+pub mod requirements;
+pub mod schedule;
+
+mod events;
+mod judge_stand_in;
+mod notes;
+mod verify_rate;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
+
+pub use crate::service::caller::Caller;
+pub use crate::service::error::{Error, FieldFault};
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::providers::Profile;
+use crate::service::keys::KeyCache;
+use crate::service::schedule::Rhythm;
+use crate::service::verify_rate::VerifyRate;
+use crate::store::Store;
+use crate::verify::standing::Patience;
+
+/// The most items that one page of a list holds.
+pub const PAGE_ITEMS_MAX: u32 = 200;
+
+/// How many settled checks a slow listener may lag behind before it misses some and must look for itself.
+const SETTLED_BACKLOG_MAX: usize = 1_024;
+
+/// What the use cases are set to. Made from the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How long a domain may fail, and must be well again.
+    pub patience: Patience,
+    /// How often domains are looked at.
+    pub rhythm: Rhythm,
+    /// For how long a worker holds a domain. `checks.lease`.
+    pub lease: Duration,
+    /// How many domains are checked at once. `checks.concurrency`.
+    pub concurrency: usize,
+    /// For how long checks and events are kept. `history.keep`.
+    pub history_keep: Duration,
+    /// What each provider requires. `[providers.NAME]`.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// The use cases. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub(crate) store: Store,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: Clock,
+    pub(crate) chance: Chance,
+    wake: Arc<Notify>,
+    settled: broadcast::Sender<Uuid>,
+    verify_rate: Arc<VerifyRate>,
+    key_cache: Arc<KeyCache>,
+}
+
+impl Service {
+    /// The use cases over a migrated database.
+    pub fn new(store: Store, settings: Settings, clock: Clock, chance: Chance) -> Service {
+        Service {
+            store,
+            settings: Arc::new(settings),
+            clock,
+            chance,
+            wake: Arc::default(),
+            settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
+            verify_rate: Arc::default(),
+            key_cache: Arc::default(),
+        }
+    }
+
+    /// Where things are kept.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What it is set to.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Which time it goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Waits until a check has become due at once since the last call. For one worker.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Says that a check is due at once.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// The ids of domains as their checks settle in this process, from now on.
+    ///
+    /// Other replicas' checks are not among them: whoever waits must also look from time to time.
+    pub fn settled(&self) -> broadcast::Receiver<Uuid> {
+        self.settled.subscribe()
+    }
+
+    /// Says that a domain's check has settled.
+    pub(crate) fn tell_settled(&self, domain_id: Uuid) {
+        // An error says that nobody listens.
+        let _ = self.settled.send(domain_id);
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, C> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// What to ask behind for the next page; nothing at the end.
+    pub next: Option<C>,
+}
+
+impl<T, C> Page<T, C> {
+    /// The page of at most `limit` items out of a list that was read one item further.
+    pub(crate) fn of(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> C) -> Page<T, C> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(cursor);
+        Page { items, next }
+    }
+
+    /// The page with each item made into another.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U, C> {
+        Page { items: self.items.into_iter().map(make).collect(), next: self.next }
+    }
+}
+
+/// A page's limit within its bounds.
+pub(crate) fn page_limit(limit: u32) -> u32 {
+    limit.clamp(1, PAGE_ITEMS_MAX)
+}

@@ -1,0 +1,204 @@
+//! One check: claimed, run with empty hands, settled behind its lease.
+//!
+//! [`Service::run`] holds no database connection while it waits for DNS. What it finds becomes so only in
+//! [`Service::settle`], in one transaction, and only while the lease is still ours.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::checker::{self, JudgeFault, Limits};
+use crate::dns::Resolver;
+use crate::service::judge_stand_in::{judge, verdicts};
+use crate::service::notes::{self, Note};
+use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
+use crate::service::schedule::{after, next_check_at};
+use crate::service::{Error, Service, events};
+use crate::store::{Claim, DomainRow, Settled, Settlement};
+use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
+use crate::verify::evidence::Evidence;
+use crate::verify::evidence::stored::to_stored;
+use crate::verify::expectation::Expectation;
+use crate::verify::purpose::{Purpose, Verdict};
+use crate::verify::report::Report;
+use crate::verify::standing;
+
+/// Which of the domains that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Any; those that somebody waits for first.
+    Any,
+    /// Only those due by schedule.
+    Sweep,
+}
+
+/// A check that ran and has not settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    /// What was said.
+    pub report: Report,
+    /// What to write.
+    pub settlement: Settlement,
+}
+
+impl Service {
+    /// Takes at most `count_max` domains that are due. Each must be settled or released.
+    ///
+    /// A row whose name is no normal domain name is marked and not given out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]; what was taken by then falls due again when its lease ends.
+    pub async fn due(&self, due: Due, count_max: u32) -> Result<Vec<Claim>, Error> {
+        let now = self.clock.now();
+        let (until, token) = (after(now, self.settings.lease), self.chance.id(now));
+        let claims = match due {
+            Due::Any => self.store.domain_claim_due(now, until, token, count_max).await?,
+            Due::Sweep => self.store.domain_claim_sweep(now, until, token, count_max).await?,
+        };
+        let mut normal = Vec::with_capacity(claims.len());
+        for claim in claims {
+            match domain_of(&claim.domain.domain) {
+                Ok(_) => normal.push(claim),
+                Err(fault) => self.refuse(&claim, &fault).await?,
+            }
+        }
+        Ok(normal)
+    }
+
+    /// Marks a row that cannot be checked, whoever wrote it.
+    async fn refuse(&self, claim: &Claim, fault: &ExpectationFault) -> Result<(), Error> {
+        let row = &claim.domain;
+        warn!(domain.id = %row.id, %fault, "A domain in the database is not checked: domain.malformed");
+        self.store.domain_mark_malformed(row.id, &row.domain).await?;
+        self.store.domain_release(claim).await?;
+        Ok(())
+    }
+
+    /// Asks DNS and judges. Ends within two thirds of the lease, whatever DNS does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: the last check could not be read, and this one was not begun. [`Error::DomainMalformed`]
+    /// for a claim that [`Service::due`] would not have given out.
+    pub async fn run(&self, resolver: &dyn Resolver, claim: &Claim) -> Result<Examined, Error> {
+        let row = &claim.domain;
+        let before = self.latest_notes(row.id).await?;
+        let expectation = self.expectation_or_soundness(row)?;
+        let begun = Instant::now();
+        let limits = Limits::within(self.settings.lease * 2 / 3);
+        let (report, evidence, questions) =
+            match checker::check(resolver, &limits, |evidence| judge(&expectation, evidence)).await {
+                Ok(checked) => (checked.judgement, checked.evidence, checked.question_count),
+                Err(fault) => self.gave_up(row, &expectation, fault),
+            };
+        let seen = Seen { report: &report, evidence: &evidence, questions, took: begun.elapsed() };
+        let settlement = self.settlement(claim, &before, &seen, self.clock.now());
+        Ok(Examined { report, settlement })
+    }
+
+    /// A fault of ours, and no word about the domain: everything is `unchecked`, which changes nothing.
+    fn gave_up(&self, row: &DomainRow, expectation: &Expectation, fault: JudgeFault) -> (Report, Evidence, usize) {
+        error!(domain.id = %row.id, %fault, "The check of {} came to no end", row.domain);
+        let evidence = Evidence::new();
+        (crate::service::judge_stand_in::judge_partly(expectation, &evidence), evidence, 0)
+    }
+
+    fn expectation_or_soundness(&self, row: &DomainRow) -> Result<Expectation, Error> {
+        match expectation_of(row, &self.settings.profiles) {
+            Ok((expectation, _)) => Ok(expectation),
+            Err(fault @ ExpectationFault::Malformed { .. }) => Err(Error::DomainMalformed(fault.to_string())),
+            Err(ExpectationFault::Unreadable(what)) => {
+                error!(domain.id = %row.id, what, "The requirements of {} do not read back; judging soundness", row.domain);
+                let domain = domain_of(&row.domain).map_err(|fault| Error::DomainMalformed(fault.to_string()))?;
+                Ok(Expectation::soundness_of(domain))
+            }
+        }
+    }
+
+    /// What a check makes of a domain.
+    fn settlement(&self, claim: &Claim, before: &[Note], seen: &Seen<'_>, now: DateTime<Utc>) -> Settlement {
+        let row = &claim.domain;
+        let standing = row.standing();
+        let (after, happenings) = standing::after(&standing, verdicts(seen.report), now, self.settings.patience);
+        let notes = notes::notes(seen.report, before, now);
+        let mut events: Vec<_> = happenings
+            .into_iter()
+            .map(|what| events::happened(self.chance.id(now), what, row, &standing, &after, Some(seen.report)))
+            .collect();
+        if notes::found_changed(before, &notes) {
+            events.push(events::records_changed(self.chance.id(now), row, &standing, &after, seen.report));
+        }
+        let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
+        Settlement {
+            at: now,
+            standing: after,
+            verdicts: notes::to_value(&notes),
+            evidence: to_stored(seen.evidence),
+            changes: events::changes(&standing, &after),
+            all_valid: seen.report.is_all_valid(),
+            next_check_at: next_check_at(&after, row.created_at, now, rhythm, patience, self.chance.number()),
+            events,
+            check_id: self.chance.id(now),
+            reason: claim.reason,
+            questions: u32::try_from(seen.questions).unwrap_or(u32::MAX),
+            took_ms: u32::try_from(seen.took.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Writes a check's result, all or nothing, and only while the lease is ours.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]; nothing is written. It may be tried again until the lease ends.
+    pub async fn settle(&self, claim: &Claim, examined: &Examined) -> Result<Settled, Error> {
+        let Examined { report, settlement } = examined;
+        let settled = self.store.domain_settle(claim, settlement, self.clock.now()).await?;
+        let took = Duration::from_millis(u64::from(settlement.took_ms));
+        match settled {
+            Settled::Done => {
+                check_ended(claim.reason.as_str(), result_of(report), took);
+                Purpose::ALL.into_iter().for_each(|purpose| verdict_given(purpose, report.verdict(purpose)));
+                for event in &settlement.events {
+                    info!(domain.id = %claim.domain.id, event.id = %event.id, "{} {}", event.kind, claim.domain.domain);
+                }
+                self.tell_settled(claim.domain.id);
+            }
+            Settled::LeaseLost => {
+                check_ended(claim.reason.as_str(), CheckResult::Dropped, took);
+                info!(domain.id = %claim.domain.id, "Dropped a check of {}: it was changed meanwhile", claim.domain.domain);
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Gives a claim back untouched.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]; it falls due again when the lease ends.
+    pub async fn release(&self, claim: &Claim) -> Result<(), Error> {
+        Ok(self.store.domain_release(claim).await?)
+    }
+}
+
+/// What a check saw.
+struct Seen<'s> {
+    report: &'s Report,
+    evidence: &'s Evidence,
+    questions: usize,
+    took: Duration,
+}
+
+fn result_of(report: &Report) -> CheckResult {
+    let verdicts = Purpose::ALL.map(|purpose| report.verdict(purpose));
+    if verdicts.into_iter().any(Verdict::is_failure) {
+        CheckResult::Failing
+    } else if verdicts.into_iter().all(|verdict| verdict == Verdict::Valid) {
+        CheckResult::Valid
+    } else {
+        CheckResult::Unknown
+    }
+}

@@ -1,0 +1,309 @@
+//! Domains: registered, found, changed, deleted.
+
+use uuid::Uuid;
+
+use crate::config::providers::{INFRAFORGE, MANUAL};
+use crate::protocol::domain::Domain;
+use crate::service::caller::Sight;
+use crate::service::events;
+use crate::service::requirements::{
+    ExpectationFault, RequirementsGiven, domain_of, expectation_of, of_provider, to_stored,
+};
+use crate::service::{Caller, Error, FieldFault, Page, Service, page_limit};
+use crate::store::{
+    DomainAdded, DomainChange, DomainFilter, DomainRow, NewDomain, OperatorStatus, Place, Requirements,
+};
+use crate::verify::expectation::Expectation;
+use crate::verify::standing::{Happening, Standing, Status, SuspendedReason};
+
+/// The longest id of a provider, in characters.
+const PROVIDER_ID_CHARACTERS_MAX: usize = 255;
+
+/// A domain to register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Whose it is to be.
+    pub client_id: Uuid,
+    /// Its name.
+    pub domain: Domain,
+    /// Its provider; nothing: the seed's default, `infraforge`.
+    pub provider: Option<String>,
+    /// What it must publish beside or in place of what its provider's profile says.
+    pub requirements: RequirementsGiven,
+    /// The provider's id of it.
+    pub infraforge_domain_id: Option<String>,
+    /// The sender's id of it.
+    pub smartlead_domain_id: Option<String>,
+}
+
+/// What to change of a domain; `None` leaves as it is, `Some(None)` clears.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DomainPatch {
+    /// Other requirements.
+    pub requirements: RequirementsGiven,
+    /// Another daily limit.
+    pub daily_send_limit: Option<i32>,
+    /// Another id at the provider.
+    pub infraforge_domain_id: Option<Option<String>>,
+    /// Another id at the sender.
+    pub smartlead_domain_id: Option<Option<String>>,
+    /// An operator's word.
+    pub status: Option<OperatorStatus>,
+}
+
+/// A domain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DomainView {
+    /// Its row.
+    pub row: DomainRow,
+    /// Its name as a person reads it, where that differs.
+    pub domain_unicode: Option<String>,
+    /// Why its name, written by somebody else, is no normal domain name: `domain.malformed`. It is never checked.
+    pub malformed: Option<String>,
+}
+
+impl DomainView {
+    /// What is shown of a row.
+    pub fn of(row: DomainRow) -> DomainView {
+        match domain_of(&row.domain) {
+            Ok(domain) => {
+                let unicode = Some(domain.unicode()).filter(|unicode| *unicode != row.domain);
+                let malformed = row.is_malformed().then(|| "it doubles another row's".to_owned());
+                DomainView { row, domain_unicode: unicode, malformed }
+            }
+            Err(fault) => DomainView { row, domain_unicode: None, malformed: Some(fault.to_string()) },
+        }
+    }
+}
+
+impl Service {
+    /// Registers a domain for a client; its first check is due at once.
+    ///
+    /// A deleted domain of the same client lives again. The records to publish are
+    /// [`Service::records`]'s to give, each `unchecked` before that first check.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchClient`], also for another client's key; [`Error::Invalid`]; [`Error::DomainTaken`];
+    /// [`Error::AllocationExceeded`]; [`Error::Forbidden`] for hook keys; [`Error::Store`].
+    pub async fn domain_register(&self, caller: &Caller, new: &Registration) -> Result<DomainView, Error> {
+        self.see_client(caller, new.client_id)?;
+        let provider = new.provider.as_deref().unwrap_or(INFRAFORGE);
+        let requirements = self.registered_requirements(new, provider)?;
+        let now = self.clock.now();
+        let row = NewDomain {
+            id: self.chance.id(now),
+            client_id: new.client_id,
+            domain: &new.domain,
+            provider,
+            requirements: requirements.as_ref(),
+            infraforge_domain_id: new.infraforge_domain_id.as_deref(),
+            smartlead_domain_id: new.smartlead_domain_id.as_deref(),
+        };
+        match self.store.domain_add(&row, now).await? {
+            DomainAdded::Added(row) | DomainAdded::Revived(row) => {
+                self.wake();
+                Ok(DomainView::of(row))
+            }
+            DomainAdded::Taken => Err(Error::DomainTaken),
+            DomainAdded::NoSuchClient => Err(Error::NoSuchClient(new.client_id)),
+            DomainAdded::AllocationExceeded { resource, used, limit } => {
+                let tier = self.store.client_usage(new.client_id).await?.and_then(|usage| usage.tier);
+                Err(Error::AllocationExceeded { resource, tier, used, limit })
+            }
+        }
+    }
+
+    /// What to store of a registration's requirements; nothing: as the profile says, also when it changes.
+    fn registered_requirements(&self, new: &Registration, provider: &str) -> Result<Option<Requirements>, Error> {
+        let mut faults = new.requirements.faults(&new.domain);
+        faults.extend(id_fault("/infraforge_domain_id", new.infraforge_domain_id.as_deref()));
+        faults.extend(id_fault("/smartlead_domain_id", new.smartlead_domain_id.as_deref()));
+        let base = of_provider(new.domain.clone(), provider, &self.settings.profiles);
+        let expectation = base.map_err(|fault| faults.push(fault)).ok().map(|mut expectation| {
+            new.requirements.apply(&mut expectation);
+            expectation
+        });
+        faults.extend(expectation.as_ref().and_then(|expectation| manual_fault(expectation, provider)));
+        match expectation {
+            Some(expectation) if faults.is_empty() => {
+                Ok((!new.requirements.is_empty()).then(|| to_stored(&expectation)))
+            }
+            _ => Err(Error::Invalid(faults)),
+        }
+    }
+
+    /// One domain, deleted ones too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDomain`], [`Error::Forbidden`], [`Error::Store`].
+    pub async fn domain_get(&self, caller: &Caller, id: Uuid) -> Result<DomainView, Error> {
+        self.see_domain(caller, id).await.map(DomainView::of)
+    }
+
+    /// The domain of a name, deleted ones too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDomain`], [`Error::Forbidden`], [`Error::Store`].
+    pub async fn domain_by_name(&self, caller: &Caller, domain: &Domain) -> Result<DomainView, Error> {
+        let sight = caller.sight()?;
+        let row = self.store.domain_by_name(domain).await?.filter(|row| sight.sees(row.client_id));
+        row.map(DomainView::of).ok_or_else(|| Error::NoSuchDomain(domain.to_string()))
+    }
+
+    /// Domains in the order of their age: any for an operator, its own for a client's key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`], [`Error::Store`].
+    pub async fn domain_list(
+        &self,
+        caller: &Caller,
+        filter: &DomainFilter,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<Page<DomainView, Place>, Error> {
+        let mut filter = filter.clone();
+        if let Sight::Client(own) = caller.sight()? {
+            if filter.client_id.is_some_and(|asked| asked != own) {
+                return Ok(Page { items: Vec::new(), next: None });
+            }
+            filter.client_id = Some(own);
+        }
+        let limit = page_limit(limit);
+        let rows = self.store.domain_list(&filter, after, limit + 1).await?;
+        Ok(Page::of(rows, limit, DomainRow::place).map(DomainView::of))
+    }
+
+    /// Changes a domain; other requirements or another status are checked at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDomain`], also when it is deleted; [`Error::Forbidden`] for what only operators may;
+    /// [`Error::Invalid`]; [`Error::DomainMalformed`]; [`Error::Store`].
+    pub async fn domain_change(&self, caller: &Caller, id: Uuid, patch: &DomainPatch) -> Result<DomainView, Error> {
+        let row = self.see_living_domain(caller, id).await?;
+        refuse_operators_affairs(caller, &row, patch)?;
+        let mut faults = Vec::new();
+        if patch.daily_send_limit.is_some_and(i32::is_negative) {
+            let detail = "a limit is 0 or more".to_owned();
+            faults.push(FieldFault { pointer: "/daily_send_limit".to_owned(), detail });
+        }
+        faults.extend(id_fault("/infraforge_domain_id", patch.infraforge_domain_id.clone().flatten().as_deref()));
+        faults.extend(id_fault("/smartlead_domain_id", patch.smartlead_domain_id.clone().flatten().as_deref()));
+        let requirements = self.changed_requirements(&row, &patch.requirements, faults)?;
+        let change = DomainChange {
+            requirements,
+            daily_send_limit: patch.daily_send_limit,
+            infraforge_domain_id: patch.infraforge_domain_id.clone(),
+            smartlead_domain_id: patch.smartlead_domain_id.clone(),
+            status: patch.status,
+            min_interval: self.settings.rhythm.min_interval,
+            events: patch.status.and_then(|status| self.event_of(&row, status)).into_iter().collect(),
+        };
+        let changed = self.store.domain_change(id, &change, self.clock.now()).await?;
+        self.wake();
+        changed.map(DomainView::of).ok_or_else(|| Error::NoSuchDomain(id.to_string()))
+    }
+
+    /// What to store of changed requirements; nothing when they are as they were.
+    fn changed_requirements(
+        &self,
+        row: &DomainRow,
+        given: &RequirementsGiven,
+        mut faults: Vec<FieldFault>,
+    ) -> Result<Option<Requirements>, Error> {
+        let mut requirements = None;
+        if !given.is_empty() {
+            let domain = domain_of(&row.domain).map_err(|fault| Error::DomainMalformed(fault.to_string()))?;
+            faults.extend(given.faults(&domain));
+            let mut expectation = match expectation_of(row, &self.settings.profiles) {
+                Ok((expectation, _)) => expectation,
+                Err(ExpectationFault::Malformed { .. } | ExpectationFault::Unreadable(_)) => {
+                    Expectation::soundness_of(domain)
+                }
+            };
+            given.apply(&mut expectation);
+            faults.extend(manual_fault(&expectation, &row.provider));
+            requirements = Some(to_stored(&expectation)).filter(|new| row.requirements.as_ref() != Some(new));
+        }
+        if faults.is_empty() { Ok(requirements) } else { Err(Error::Invalid(faults)) }
+    }
+
+    /// What to tell the world of an operator's word.
+    fn event_of(&self, row: &DomainRow, status: OperatorStatus) -> Option<crate::store::NewEvent> {
+        let before = row.standing();
+        let (happening, after) = match (status, before.status) {
+            (OperatorStatus::Suspended, Status::Pending | Status::Active) => (
+                Happening::Suspended,
+                Standing { status: Status::Suspended, suspended_reason: Some(SuspendedReason::Operator), ..before },
+            ),
+            (OperatorStatus::Active, Status::Suspended) => {
+                let status = if before.verified_at.is_some() { Status::Active } else { Status::Pending };
+                let flags = before.flags;
+                (Happening::Restored, Standing { status, flags, verified_at: before.verified_at, ..Standing::NEW })
+            }
+            _ => return None,
+        };
+        let id = self.chance.id(self.clock.now());
+        Some(events::happened(id, happening, row, &before, &after, None))
+    }
+
+    /// Deletes a domain softly: its row and its history stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDomain`], also when it is deleted; [`Error::Forbidden`], [`Error::Store`].
+    pub async fn domain_delete(&self, caller: &Caller, id: Uuid) -> Result<(), Error> {
+        self.see_living_domain(caller, id).await?;
+        match self.store.domain_delete(id, self.clock.now()).await? {
+            true => Ok(()),
+            false => Err(Error::NoSuchDomain(id.to_string())),
+        }
+    }
+
+    /// The row of a domain that the caller sees.
+    pub(crate) async fn see_domain(&self, caller: &Caller, id: Uuid) -> Result<DomainRow, Error> {
+        let sight = caller.sight()?;
+        let row = self.store.domain_get(id).await?.filter(|row| sight.sees(row.client_id));
+        row.ok_or_else(|| Error::NoSuchDomain(id.to_string()))
+    }
+
+    /// The row of a domain that the caller sees and that is not deleted.
+    pub(crate) async fn see_living_domain(&self, caller: &Caller, id: Uuid) -> Result<DomainRow, Error> {
+        let row = self.see_domain(caller, id).await?;
+        if row.status == Status::Deleted { Err(Error::NoSuchDomain(id.to_string())) } else { Ok(row) }
+    }
+}
+
+/// What only operators may: set a status, and let more be sent.
+fn refuse_operators_affairs(caller: &Caller, row: &DomainRow, patch: &DomainPatch) -> Result<(), Error> {
+    if caller.operator().is_ok() {
+        return Ok(());
+    }
+    if patch.status.is_some() {
+        return Err(Error::Forbidden { needs: "an operator key, to set `status`" });
+    }
+    if patch.daily_send_limit.is_some_and(|limit| limit > row.daily_send_limit) {
+        return Err(Error::Forbidden { needs: "an operator key, to raise `daily_send_limit`" });
+    }
+    Ok(())
+}
+
+/// With `manual` everything comes with the domain, and without a selector it could never be verified.
+fn manual_fault(expectation: &Expectation, provider: &str) -> Option<FieldFault> {
+    (provider == MANUAL && expectation.dkim.is_empty()).then(|| FieldFault {
+        pointer: "/dkim".to_owned(),
+        detail: format!("with the provider `{MANUAL}` at least one selector is needed: we never guess them"),
+    })
+}
+
+fn id_fault(pointer: &str, id: Option<&str>) -> Option<FieldFault> {
+    let bad = |id: &str| id.is_empty() || id.chars().count() > PROVIDER_ID_CHARACTERS_MAX || id.contains('\0');
+    id.filter(|id| bad(id)).map(|_| FieldFault {
+        pointer: pointer.to_owned(),
+        detail: format!("an id has 1 to {PROVIDER_ID_CHARACTERS_MAX} characters"),
+    })
+}

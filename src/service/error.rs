@@ -1,0 +1,102 @@
+//! Why a use case gave nothing, told apart by what the caller can do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::sending::tier::{Resource, Tier};
+use crate::store::StoreError;
+
+/// Why a use case gave nothing. All but [`Error::Store`] are the caller's to mend.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No such client, or not the caller's.
+    #[error("there is no client {0}")]
+    NoSuchClient(Uuid),
+    /// No such domain, or not the caller's; by id or by name.
+    #[error("there is no domain {0}")]
+    NoSuchDomain(String),
+    /// No such check of this domain.
+    #[error("there is no check {0} of this domain")]
+    NoSuchCheck(Uuid),
+    /// No such key.
+    #[error("there is no key {0}")]
+    NoSuchKey(Uuid),
+    /// The caller's role may not do this at all.
+    #[error("this needs {needs}")]
+    Forbidden {
+        /// Whose key would do, such as `an operator key`.
+        needs: &'static str,
+    },
+    /// Fields are not what they must be; at least one.
+    #[error("{}", faults_shown(.0))]
+    Invalid(Vec<FieldFault>),
+    /// Another client has the domain, or had it.
+    #[error("the domain is registered by another client")]
+    DomainTaken,
+    /// The row's name, written by the platform, is no normal domain name; it can only be mended there.
+    #[error("the domain's name, as the database has it, is no normal domain name: {0}")]
+    DomainMalformed(String),
+    /// More than the client's tier allows.
+    #[error("{}", allocation_shown(*.resource, *.tier, *.used, *.limit))]
+    AllocationExceeded {
+        /// Of what.
+        resource: Resource,
+        /// The tier that does not allow it.
+        tier: Option<Tier>,
+        /// How many are in use.
+        used: u32,
+        /// How many it allows.
+        limit: u32,
+    },
+    /// The table `clients` is the platform's.
+    #[error("clients are managed by the platform's own database")]
+    ClientsManagedElsewhere,
+    /// Asked to verify the same domain too often.
+    #[error("this domain was asked to be verified too often; wait {} s", .retry_after.as_secs().max(1))]
+    TooManyVerifications {
+        /// When it can be asked again.
+        retry_after: Duration,
+    },
+    /// The database. Nobody's fault here; try again later, unless it is [`StoreError::Corrupt`].
+    #[error("the work could not be done")]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// One field is not what it must be.
+    pub(crate) fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Error {
+        Error::Invalid(vec![FieldFault { pointer: pointer.into(), detail: detail.into() }])
+    }
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldFault {
+    /// Where it stands, as a JSON pointer (RFC 6901), such as `/dkim/0/selector`.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl fmt::Display for FieldFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.pointer, self.detail)
+    }
+}
+
+fn faults_shown(faults: &[FieldFault]) -> String {
+    faults.iter().map(FieldFault::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
+    let what = match resource {
+        Resource::Domains => "domains",
+        Resource::Mailboxes => "mailboxes",
+        Resource::DedicatedIps => "dedicated addresses",
+    };
+    let whose = tier.map_or("the client's tier".to_owned(), |tier| format!("the tier {tier}"));
+    format!("{whose} allows {limit} {what}, and {used} are in use")
+}

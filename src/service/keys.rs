@@ -1,0 +1,176 @@
+//! API keys: made, shown once, known again by their hash.
+//!
+//! A key is 256 random bits, so a plain SHA-256 is enough to keep it by: there is nothing to guess. Whoever
+//! measures how long a look-up takes learns something about the hash of what they sent, never about a key.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::chance::KEY_PREFIX;
+use crate::service::{Caller, Error, Page, Service, page_limit};
+use crate::store::{KeyAdded, KeyRow, NewKey, Role};
+
+/// How long a key is believed without asking the database: a revocation holds after that. Design §6.
+const BELIEVED: TimeDelta = TimeDelta::seconds(5);
+
+/// How many keys are remembered.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// The longest text that is looked at as a key, in octets; ours have 46.
+const KEY_OCTETS_MAX: usize = 256;
+
+/// The longest name of a key, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// A key to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRequest {
+    /// What it may do.
+    pub role: Role,
+    /// Whose it is to be. Must be there for role `client`, may for `hook`, is not for `operator`.
+    pub client_id: Option<Uuid>,
+    /// What people call it.
+    pub name: Option<String>,
+}
+
+impl Service {
+    /// Makes a key. Its secret is given here and never again.
+    ///
+    /// Whoever calls this answers for it: it is for the command line and the first start.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], [`Error::NoSuchClient`], [`Error::Store`].
+    pub async fn key_create(&self, request: &KeyRequest) -> Result<(KeyRow, SecretString), Error> {
+        match (request.role, request.client_id) {
+            (Role::Client, None) => return Err(Error::invalid("/client_id", "a client's key needs its client")),
+            (Role::Operator, Some(_)) => return Err(Error::invalid("/client_id", "an operator's key is nobody's")),
+            _ => {}
+        }
+        if request.name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARACTERS_MAX) {
+            return Err(Error::invalid("/name", format!("a name has at most {NAME_CHARACTERS_MAX} characters")));
+        }
+        let now = self.clock.now();
+        let secret = self.chance.key();
+        let new = NewKey {
+            id: self.chance.id(now),
+            role: request.role,
+            client_id: request.client_id,
+            name: request.name.as_deref(),
+            hash: hash_of(secret.expose_secret()),
+            expires_at: None,
+        };
+        match self.store.key_add(&new, now).await? {
+            KeyAdded::Added(row) => Ok((row, secret)),
+            KeyAdded::NoSuchClient => Err(Error::NoSuchClient(request.client_id.unwrap_or_default())),
+        }
+    }
+
+    /// The operator's key of a first start; nothing when there is one already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub async fn first_operator_key(&self) -> Result<Option<SecretString>, Error> {
+        if self.store.key_operator_exists().await? {
+            return Ok(None);
+        }
+        let request = KeyRequest { role: Role::Operator, client_id: None, name: Some("first start".to_owned()) };
+        let (_, secret) = self.key_create(&request).await?;
+        Ok(Some(secret))
+    }
+
+    /// Keys in the order of their ids, revoked ones too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub async fn key_list(&self, after: Option<Uuid>, limit: u32) -> Result<Page<KeyRow, Uuid>, Error> {
+        let limit = page_limit(limit);
+        Ok(Page::of(self.store.key_list(after, limit + 1).await?, limit, |key| key.id))
+    }
+
+    /// Revokes a key for good: at once here, within five seconds elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchKey`] when there is none, or it is revoked; [`Error::Store`].
+    pub async fn key_revoke(&self, id: Uuid) -> Result<(), Error> {
+        let revoked = self.store.key_revoke(id, self.clock.now()).await?;
+        self.key_cache.forget(id);
+        if revoked { Ok(()) } else { Err(Error::NoSuchKey(id)) }
+    }
+
+    /// Whose key this is; nothing when it opens nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: then nobody knows.
+    pub async fn authenticate(&self, secret: &str) -> Result<Option<Caller>, Error> {
+        if secret.len() > KEY_OCTETS_MAX || !secret.starts_with(KEY_PREFIX) {
+            return Ok(None);
+        }
+        let hash = hash_of(secret);
+        let now = self.clock.now();
+        if let Some(caller) = self.key_cache.get(&hash, now) {
+            return Ok(Some(caller));
+        }
+        let Some(row) = self.store.key_by_hash(&hash).await?.filter(|row| row.is_live(now)) else {
+            return Ok(None);
+        };
+        // Never believed past its own end.
+        let until = row.expires_at.map_or(now + BELIEVED, |end| end.min(now + BELIEVED));
+        self.key_cache.put(hash, Caller::of(&row), until);
+        Ok(Some(Caller::of(&row)))
+    }
+}
+
+fn hash_of(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// The keys seen in the last seconds. Only good ones: strangers cannot fill it.
+#[derive(Debug, Default)]
+pub(crate) struct KeyCache {
+    keys: Mutex<HashMap<u64, Remembered>>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    hash: [u8; 32],
+    caller: Caller,
+    until: DateTime<Utc>,
+}
+
+impl KeyCache {
+    fn get(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Caller> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = keys.get(&shelf(hash))?;
+        let same = bool::from(remembered.hash.ct_eq(hash));
+        (same && remembered.until > now).then_some(remembered.caller)
+    }
+
+    fn put(&self, hash: [u8; 32], caller: Caller, until: DateTime<Utc>) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= REMEMBERED_MAX {
+            keys.clear();
+        }
+        keys.insert(shelf(&hash), Remembered { hash, caller, until });
+    }
+
+    fn forget(&self, key_id: Uuid) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|_, remembered| remembered.caller.key_id != key_id);
+    }
+}
+
+/// Where a hash is looked for; the whole of it is compared in constant time.
+fn shelf(hash: &[u8; 32]) -> u64 {
+    hash.iter().take(8).fold(0, |shelf, octet| shelf << 8 | u64::from(*octet))
+}

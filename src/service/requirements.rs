@@ -1,0 +1,394 @@
+//! What a domain must publish: out of what was given for it, and its provider's profile.
+//!
+//! Owns the three forms and the ways between them: as given ([`RequirementsGiven`]), as stored
+//! ([`Requirements`], or nothing for "as the profile says"), and as judged ([`Expectation`]).
+//!
+//! What is given for a purpose stands in place of what the profile says for it, field by field: addresses
+//! given alone leave the profile's includes, and includes given replace them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+
+use crate::config::providers::{MANUAL, Profile};
+use crate::protocol::dkim::PublicKey;
+use crate::protocol::dmarc::{self, DmarcRecord, Policy, ReportUri};
+use crate::protocol::domain::{Domain, DomainFault};
+use crate::protocol::name::Name;
+use crate::service::error::FieldFault;
+use crate::store::{DkimRequirement, DmarcRequirement, DomainRow, MxRequirement, Requirements};
+use crate::verify::expectation::{
+    ADDRESSES_MAX, DkimExpectation, DkimKey, DmarcExpectation, Expectation, INCLUDES_MAX, MX_MAX, MxExpectation,
+    SELECTORS_MAX, SpfExpectation,
+};
+
+/// The most addresses that aggregate reports of one domain go to.
+pub const REPORT_URIS_MAX: usize = 10;
+
+/// The smallest RSA key with which a signature counts. RFC 8301 §3.2.
+const RSA_BITS_MIN: u32 = 1_024;
+
+/// Requirements as they are given with a registration or a change. `None` leaves a purpose as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequirementsGiven {
+    /// The DKIM selectors, all of them.
+    pub dkim: Option<Vec<DkimExpectation>>,
+    /// What the SPF record must do.
+    pub spf: Option<SpfGiven>,
+    /// What the DMARC policy must be.
+    pub dmarc: Option<DmarcGiven>,
+    /// The mail exchanges, all of them.
+    pub mx: Option<Vec<MxExpectation>>,
+}
+
+/// What an SPF record must do, as given. `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SpfGiven {
+    /// Names that must be included.
+    pub includes: Option<Vec<Name>>,
+    /// Addresses that must pass.
+    pub ips: Option<Vec<IpAddr>>,
+}
+
+/// What the DMARC policy must be, as given. `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DmarcGiven {
+    /// The record to publish where there is none.
+    pub record: Option<DmarcRecord>,
+    /// The weakest policy that will do.
+    pub policy: Option<Policy>,
+    /// Where aggregate reports must go, as URIs.
+    pub rua: Option<Vec<String>>,
+}
+
+impl RequirementsGiven {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == RequirementsGiven::default()
+    }
+
+    /// What is wrong with them for `domain`, by field.
+    pub fn faults(&self, domain: &Domain) -> Vec<FieldFault> {
+        let mut faults = Faults(Vec::new());
+        faults.dkim(self.dkim.as_deref().unwrap_or_default(), domain);
+        if let Some(spf) = &self.spf {
+            faults.spf(spf);
+        }
+        if let Some(dmarc) = &self.dmarc {
+            faults.dmarc(dmarc);
+        }
+        faults.mx(self.mx.as_deref().unwrap_or_default());
+        faults.0
+    }
+
+    /// Puts what is given in the place of what was required.
+    pub fn apply(&self, expectation: &mut Expectation) {
+        if let Some(dkim) = &self.dkim {
+            expectation.dkim.clone_from(dkim);
+        }
+        if let Some(spf) = &self.spf {
+            put(&mut expectation.spf.includes, spf.includes.as_ref());
+            put(&mut expectation.spf.addresses, spf.ips.as_ref());
+        }
+        if let Some(given) = &self.dmarc {
+            if given.record.is_some() {
+                expectation.dmarc.record.clone_from(&given.record);
+            }
+            expectation.dmarc.policy = given.policy.or(expectation.dmarc.policy);
+            put(&mut expectation.dmarc.rua, given.rua.as_ref());
+        }
+        put(&mut expectation.mx, self.mx.as_ref());
+    }
+}
+
+fn put<T: Clone>(field: &mut Vec<T>, given: Option<&Vec<T>>) {
+    if let Some(given) = given {
+        field.clone_from(given);
+    }
+}
+
+/// Gathers what is wrong.
+struct Faults(Vec<FieldFault>);
+
+impl Faults {
+    fn push(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(FieldFault { pointer: pointer.into(), detail: detail.into() });
+    }
+
+    fn count(&mut self, pointer: &str, count: usize, count_max: usize) {
+        if count > count_max {
+            self.push(pointer, format!("at most {count_max} are allowed, and these are {count}"));
+        }
+    }
+
+    fn dkim(&mut self, selectors: &[DkimExpectation], domain: &Domain) {
+        self.count("/dkim", selectors.len(), SELECTORS_MAX);
+        let mut seen = BTreeSet::new();
+        for (index, DkimExpectation { selector, key }) in selectors.iter().enumerate() {
+            let at = format!("/dkim/{index}/selector");
+            // A selector is made of sub-domains. RFC 6376 §3.1.
+            let usual = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+            if selector.label_count() == 0 || !selector.labels().all(|label| label.iter().all(usual)) {
+                self.push(&at, "a selector is made of letters, digits and hyphens (RFC 6376 §3.1)");
+            }
+            let room = domain.name().child("_domainkey").and_then(|zone| zone.under(selector));
+            if let Err(fault) = room {
+                self.push(&at, format!("with the domain behind it: {fault} (RFC 1035 §2.3.4)"));
+            }
+            if !seen.insert(selector) {
+                self.push(&at, "this selector stands here twice");
+            }
+            match key {
+                DkimKey::Key(key) if key.bits() < RSA_BITS_MIN && key.bits() != ED25519_BITS => self.push(
+                    format!("/dkim/{index}/public_key"),
+                    format!(
+                        "the key has {} bits, and receivers refuse less than {RSA_BITS_MIN} (RFC 8301 §3.2)",
+                        key.bits()
+                    ),
+                ),
+                DkimKey::Cname(target) if target.label_count() == 0 => {
+                    self.push(format!("/dkim/{index}/cname"), "the root is no target");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn spf(&mut self, spf: &SpfGiven) {
+        let includes = spf.includes.as_deref().unwrap_or_default();
+        self.count("/spf/includes", includes.len(), INCLUDES_MAX);
+        for (index, include) in includes.iter().enumerate() {
+            if include.label_count() < 2 {
+                self.push(
+                    format!("/spf/includes/{index}"),
+                    "an include is a name of at least two labels (RFC 7208 §4.3)",
+                );
+            }
+        }
+        self.count("/spf/ips", spf.ips.as_ref().map_or(0, Vec::len), ADDRESSES_MAX);
+    }
+
+    fn dmarc(&mut self, dmarc: &DmarcGiven) {
+        if dmarc.record.as_ref().is_some_and(|record| record.policy.is_none()) {
+            self.push("/dmarc/record", "the record needs a policy, such as `p=none` (RFC 9989 §4.7)");
+        }
+        let rua = dmarc.rua.as_deref().unwrap_or_default();
+        self.count("/dmarc/rua", rua.len(), REPORT_URIS_MAX);
+        for (index, uri) in rua.iter().enumerate() {
+            if let Err(fault) = ReportUri::parse(uri) {
+                self.push(format!("/dmarc/rua/{index}"), fault.to_string());
+            }
+        }
+    }
+
+    fn mx(&mut self, hosts: &[MxExpectation]) {
+        self.count("/mx", hosts.len(), MX_MAX);
+        let mut seen = BTreeSet::new();
+        for (index, MxExpectation { host, .. }) in hosts.iter().enumerate() {
+            let at = format!("/mx/{index}/host");
+            // An MX names a host, never an address. RFC 5321 §5.1.
+            let digits = host.labels().last().is_none_or(|label| label.iter().all(u8::is_ascii_digit));
+            if digits {
+                self.push(&at, "a mail exchange is a host name, not an address and not the root (RFC 5321 §5.1)");
+            }
+            if !seen.insert(host) {
+                self.push(&at, "this host stands here twice");
+            }
+        }
+    }
+}
+
+/// The size that [`PublicKey::bits`] gives for Ed25519. RFC 8463 §3.
+const ED25519_BITS: u32 = 256;
+
+/// Where a domain's requirements come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequirementsSource {
+    /// They were given with the domain.
+    Domain,
+    /// The profile of its provider.
+    Profile,
+    /// Nobody says what it must publish: its provider has no profile, or an empty one. `requirements.missing`.
+    Missing,
+}
+
+/// Why there is nothing to judge a domain by.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ExpectationFault {
+    /// The name in the row, somebody else's work, is no normal domain name.
+    #[error("`{text}` is no normal domain name{}", because(.fault.as_ref()))]
+    Malformed {
+        /// The text.
+        text: String,
+        /// What is wrong with it; nothing when it is only spelled otherwise than we do.
+        fault: Option<DomainFault>,
+    },
+    /// The stored requirements do not read back.
+    #[error("the stored requirements do not read back: {0}")]
+    Unreadable(String),
+}
+
+fn because(fault: Option<&DomainFault>) -> String {
+    fault.map_or(": it is spelled otherwise".to_owned(), |fault| format!(": {fault}"))
+}
+
+/// The domain of a row, when its text is a normal name.
+///
+/// # Errors
+///
+/// [`ExpectationFault::Malformed`], the fault of whoever wrote the row.
+pub fn domain_of(text: &str) -> Result<Domain, ExpectationFault> {
+    match Domain::parse(text) {
+        Ok(domain) if domain.to_string() == text => Ok(domain),
+        Ok(_) => Err(ExpectationFault::Malformed { text: text.to_owned(), fault: None }),
+        Err(fault) => Err(ExpectationFault::Malformed { text: text.to_owned(), fault: Some(fault) }),
+    }
+}
+
+/// What a row's domain must publish, and who says so.
+///
+/// Where nobody does ([`RequirementsSource::Missing`]), its records are judged on their soundness; DKIM then is
+/// `unchecked`, for selectors are never guessed.
+///
+/// # Errors
+///
+/// [`ExpectationFault`], the fault of whoever wrote the row.
+pub fn expectation_of(
+    row: &DomainRow,
+    profiles: &BTreeMap<String, Profile>,
+) -> Result<(Expectation, RequirementsSource), ExpectationFault> {
+    let domain = domain_of(&row.domain)?;
+    if let Some(stored) = &row.requirements {
+        let expectation = of_stored(domain, stored).map_err(ExpectationFault::Unreadable)?;
+        return Ok((expectation, RequirementsSource::Domain));
+    }
+    Ok(match profiles.get(&row.provider).filter(|profile| !profile.is_empty()) {
+        Some(profile) => (of_profile(domain, profile), RequirementsSource::Profile),
+        None => (Expectation::soundness_of(domain), RequirementsSource::Missing),
+    })
+}
+
+/// What a provider's profile requires of a domain.
+pub fn of_profile(domain: Domain, profile: &Profile) -> Expectation {
+    let selectors = profile.dkim_selectors.iter().cloned();
+    Expectation {
+        spf: SpfExpectation { includes: profile.spf_includes.clone(), addresses: Vec::new() },
+        dkim: selectors.map(|selector| DkimExpectation { selector, key: DkimKey::Any }).collect(),
+        dmarc: DmarcExpectation {
+            record: profile.dmarc.as_deref().and_then(dmarc_record),
+            ..DmarcExpectation::default()
+        },
+        mx: profile.mx.clone(),
+        ttl_seconds: profile.ttl_seconds,
+        domain,
+    }
+}
+
+/// What a provider requires before anything is given for the domain itself.
+///
+/// # Errors
+///
+/// Why it cannot be registered with this provider; the fault of whoever named it, or has not configured it.
+pub fn of_provider(
+    domain: Domain,
+    provider: &str,
+    profiles: &BTreeMap<String, Profile>,
+) -> Result<Expectation, FieldFault> {
+    let fault = |detail| FieldFault { pointer: "/provider".to_owned(), detail };
+    if provider == MANUAL {
+        return Ok(Expectation::soundness_of(domain));
+    }
+    match profiles.get(provider) {
+        None => Err(fault(format!(
+            "there is no profile `{}`; `{MANUAL}` takes everything with the domain",
+            shown(provider)
+        ))),
+        Some(profile) if profile.is_empty() => Err(fault(format!(
+            "the profile `{provider}` is empty: set `providers.{provider}.*`, or use `{MANUAL}` and give everything here"
+        ))),
+        Some(profile) => Ok(of_profile(domain, profile)),
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(63).collect::<String>().escape_debug().to_string()
+}
+
+fn dmarc_record(text: &str) -> Option<DmarcRecord> {
+    dmarc::parse(text.as_bytes()).ok().map(|parsed| parsed.record)
+}
+
+/// The stored form.
+pub fn to_stored(expectation: &Expectation) -> Requirements {
+    let dkim = expectation.dkim.iter().map(|DkimExpectation { selector, key }| DkimRequirement {
+        selector: selector.to_string(),
+        public_key: match key {
+            DkimKey::Key(key) => Some(STANDARD.encode(key.spki_der())),
+            DkimKey::Any | DkimKey::Cname(_) => None,
+        },
+        cname: match key {
+            DkimKey::Cname(target) => Some(target.to_string()),
+            DkimKey::Any | DkimKey::Key(_) => None,
+        },
+    });
+    let mx = expectation.mx.iter().map(|mx| MxRequirement { host: mx.host.to_string(), preference: mx.preference });
+    Requirements {
+        spf_includes: expectation.spf.includes.iter().map(Name::to_string).collect(),
+        spf_ips: expectation.spf.addresses.clone(),
+        dkim: dkim.collect(),
+        dmarc: DmarcRequirement {
+            record: expectation.dmarc.record.as_ref().map(DmarcRecord::render),
+            policy: expectation.dmarc.policy.map(|policy| policy.as_str().to_owned()),
+            rua: expectation.dmarc.rua.clone(),
+        },
+        mx: mx.collect(),
+        ttl_seconds: Some(expectation.ttl_seconds),
+        ..Requirements::default()
+    }
+}
+
+/// What stored requirements say of a domain.
+///
+/// # Errors
+///
+/// What does not read back.
+pub fn of_stored(domain: Domain, stored: &Requirements) -> Result<Expectation, String> {
+    let name = |text: &String| Name::parse(text).map_err(|fault| format!("`{}`: {fault}", shown(text)));
+    let dkim = stored.dkim.iter().map(|requirement| {
+        let key = match (&requirement.public_key, &requirement.cname) {
+            (Some(text), _) => {
+                DkimKey::Key(PublicKey::parse_base64(text).map_err(|fault| format!("public_key: {fault}"))?)
+            }
+            (None, Some(target)) => DkimKey::Cname(name(target)?),
+            (None, None) => DkimKey::Any,
+        };
+        Ok(DkimExpectation { selector: name(&requirement.selector)?, key })
+    });
+    let policy = stored.dmarc.policy.as_ref().map(|word| {
+        Policy::parse(word).ok_or_else(|| format!("policy `{}` is none of none, quarantine, reject", shown(word)))
+    });
+    let record = stored
+        .dmarc
+        .record
+        .as_ref()
+        .map(|text| dmarc_record(text).ok_or_else(|| format!("`{}` is no DMARC record", shown(text))));
+    let mx = stored.mx.iter().map(|mx| Ok(MxExpectation { host: name(&mx.host)?, preference: mx.preference }));
+    Ok(Expectation {
+        spf: SpfExpectation {
+            includes: stored.spf_includes.iter().map(name).collect::<Result<_, String>>()?,
+            addresses: stored.spf_ips.clone(),
+        },
+        dkim: dkim.collect::<Result<_, String>>()?,
+        dmarc: DmarcExpectation {
+            record: record.transpose()?,
+            policy: policy.transpose()?,
+            rua: stored.dmarc.rua.clone(),
+        },
+        mx: mx.collect::<Result<_, String>>()?,
+        ttl_seconds: stored.ttl_seconds.unwrap_or(Expectation::TTL_SECONDS),
+        domain,
+    })
+}

@@ -1,0 +1,96 @@
+//! From a URL to a pool of connections.
+//!
+//! Pools are small, and empty themselves when nobody asks: an idle service is to stay under 40 MB.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::store::StoreError;
+use crate::store::db::Db;
+
+/// How long a call waits for a connection.
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a writer waits for another process's writer. Within our own process they queue the same way.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection that nobody uses is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// PostgreSQL has a process for each, and other replicas want some too.
+const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+
+/// Readers beside the one writer; each has a thread and a cache of its own.
+const SQLITE_CONNECTIONS_MAX: u32 = 8;
+
+/// SQLite's page cache for each connection, in KiB; negative is SQLite's way to say so.
+const SQLITE_CACHE: &str = "-1024";
+
+/// Prepared statements kept for each connection: all that we have, nearly.
+const STATEMENTS_MAX: usize = 64;
+
+/// The pool for a URL. Connects to nothing yet, but makes the file of a new SQLite database.
+pub(in crate::store) fn open(url: &str) -> Result<Db, StoreError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => postgres(url),
+        Some("sqlite") => sqlite(url),
+        _ => Err(bad("it must begin with `sqlite:` or `postgres://`")),
+    }
+}
+
+fn postgres(url: &str) -> Result<Db, StoreError> {
+    // The driver's fault may quote the URL, and with it the password.
+    let options = PgConnectOptions::from_str(url).map_err(|_| bad("it is not a postgres:// URL that can be read"))?;
+    let options = options.application_name("sendready").statement_cache_capacity(STATEMENTS_MAX);
+    let pool = PgPoolOptions::new()
+        .min_connections(0)
+        .max_connections(POSTGRES_CONNECTIONS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .connect_lazy_with(options);
+    Ok(Db::Postgres(pool))
+}
+
+fn sqlite(url: &str) -> Result<Db, StoreError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(|fault| bad(&fault.to_string()))?;
+    let path = options.get_filename().to_owned();
+    if path.as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(bad("a database in memory is lost with its connection; name a file"));
+    }
+    make_private(&path).map_err(|fault| bad(&format!("{} cannot be made: {fault}", path.display())))?;
+    let options = options
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // Also what was just acknowledged survives a loss of power.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("cache_size", SQLITE_CACHE)
+        .statement_cache_capacity(STATEMENTS_MAX);
+    let pool = SqlitePoolOptions::new()
+        .min_connections(0)
+        .max_connections(SQLITE_CONNECTIONS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .connect_lazy_with(options);
+    Ok(Db::Sqlite(pool))
+}
+
+/// Makes the file, if it is missing, for its owner only; its log gets the same rights from SQLite.
+fn make_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+fn bad(what: &str) -> StoreError {
+    StoreError::BadUrl { what: what.to_owned() }
+}
