@@ -10,8 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::http::AppState;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::Whose;
-use crate::service::{Caller, Service};
-use crate::store::Role;
+use crate::service::{Caller, Role, Service};
 
 /// Whoever has an operator's or a client's key. A hook's key is refused: it opens one path only.
 #[derive(Debug, Clone, Copy)]

@@ -16,9 +16,8 @@ use crate::http::json;
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::{Query, cursor_of_id};
-use crate::service::Service;
 use crate::service::clients::{AllocationView, Used};
-use crate::store::Client;
+use crate::service::{Client, Service};
 
 /// A client to make.
 #[derive(ToSchema)]
@@ -160,7 +159,8 @@ pub(super) async fn client_change(
     At(id): At<Uuid>,
     body: json::Json,
 ) -> Result<Json<ClientBody>, Problem> {
-    let (name, tier) = body.read(|fields| Some((fields.take("name", field::label), fields.take("tier", field::tier))))?;
+    let (name, tier) =
+        body.read(|fields| Some((fields.take("name", field::label), fields.take("tier", field::tier))))?;
     Ok(Json(ClientBody::of(service.client_change(&caller, id, name.as_deref(), tier).await?)))
 }
 

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::protocol::name::Name;
+use crate::service::requirements::RequirementsSource;
 use crate::verify::finding::words::{self, Place};
 use crate::verify::finding::{Fact, Finding};
 use crate::verify::purpose::{Purpose, Verdict};
@@ -40,6 +41,10 @@ pub struct Kept {
     pub stale_since: Option<DateTime<Utc>>,
     /// When to ask again, in seconds.
     pub poll_after_seconds: u64,
+    /// Who says what is required.
+    pub requirements: RequirementsSource,
+    /// When each of the report's records last changed, in their order.
+    pub changed_at: Vec<Option<DateTime<Utc>>>,
 }
 
 /// A domain's records: what to publish, what is there, and what is wrong.
@@ -66,6 +71,11 @@ pub struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "pending")]
     status: Option<&'static str>,
+    /// Who says what is required: `domain`, its provider's `profile`, or `missing`: nobody does, and records
+    /// are judged on their own soundness.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "domain")]
+    requirements: Option<&'static str>,
     /// All four flags are true.
     dns_configured: bool,
     /// Whether SPF was valid when last definitely known.
@@ -138,6 +148,8 @@ pub struct RecordBody {
     found: Vec<String>,
     /// What was noticed.
     findings: Vec<FindingBody>,
+    /// When what is there last changed; null where it was never checked.
+    changed_at: Option<DateTime<Utc>>,
 }
 
 /// Something that was noticed.
@@ -217,6 +229,7 @@ impl Document {
             domain,
             provider: None,
             status: None,
+            requirements: None,
             dns_configured: flags.all(),
             spf_valid: flags.spf,
             dkim_valid: flags.dkim,
@@ -237,6 +250,10 @@ impl Document {
 
     /// The document of a registered domain.
     pub fn of_domain(report: &Report, checked_at: Option<DateTime<Utc>>, kept: &Kept) -> Document {
+        let mut document = Document::of(report, checked_at);
+        for (record, changed_at) in document.records.iter_mut().zip(&kept.changed_at) {
+            record.changed_at = *changed_at;
+        }
         Document {
             id: Some(kept.id),
             client_id: Some(kept.client_id),
@@ -251,8 +268,18 @@ impl Document {
             checking: kept.checking,
             stale_since: kept.stale_since,
             poll_after_seconds: Some(kept.poll_after_seconds),
-            ..Document::of(report, checked_at)
+            requirements: Some(match kept.requirements {
+                RequirementsSource::Domain => "domain",
+                RequirementsSource::Profile => "profile",
+                RequirementsSource::Missing => "missing",
+            }),
+            ..document
         }
+    }
+
+    /// The records alone.
+    pub fn into_records(self) -> Vec<RecordBody> {
+        self.records
     }
 }
 
@@ -272,6 +299,7 @@ fn record_body(report: &Report, record: &RecordReport) -> RecordBody {
         valid: record.verdict == Verdict::Valid,
         found: record.found.clone(),
         findings: record.findings.iter().map(|finding| finding_body(finding, &place)).collect(),
+        changed_at: None,
     }
 }
 
@@ -334,13 +362,14 @@ mod tests {
     use crate::protocol::dmarc::Policy;
     use crate::protocol::domain::Domain;
     use crate::verify::evidence::RecordType;
-    use crate::verify::finding::zone::ZoneFinding;
+    use crate::verify::finding::zone::{Misplacement, ZoneFinding};
     use crate::verify::purpose::Action;
 
     fn report() -> Report {
         let name = |text| Name::parse(text).unwrap();
-        let doubled = ZoneFinding::HostDoubled {
+        let doubled = ZoneFinding::Misplaced {
             purpose: Purpose::Dkim,
+            how: Misplacement::HostDoubled,
             at: name("s1._domainkey.xn--bcher-kva.example.xn--bcher-kva.example"),
         };
         let record = RecordReport {
@@ -406,11 +435,15 @@ mod tests {
             checking: true,
             stale_since: None,
             poll_after_seconds: 5,
+            requirements: RequirementsSource::Profile,
+            changed_at: vec![DateTime::from_timestamp(1, 0)],
         };
         let shown = serde_json::to_value(Document::of_domain(&report(), None, &kept)).unwrap();
         assert_eq!(shown["dns_configured"], true, "as last definitely known, whatever this report says");
         assert_eq!(shown["status"], "active");
         assert_eq!(shown["checking"], true);
+        assert_eq!(shown["requirements"], "profile");
+        assert_eq!(shown["records"][0]["changed_at"], "1970-01-01T00:00:01Z");
         assert_eq!(shown["poll_after_seconds"], 5);
     }
 }

@@ -8,15 +8,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Members whose movement alone is no change. Contract §3.3.
-const PASSED_OVER: [&str; 7] = [
-    "checked_at",
-    "next_check_at",
-    "changed_at",
-    "expected_visible_at",
-    "checking",
-    "poll_after_seconds",
-    "ttl",
-];
+const PASSED_OVER: [&str; 7] =
+    ["checked_at", "next_check_at", "changed_at", "expected_visible_at", "checking", "poll_after_seconds", "ttl"];
 
 /// How many octets of the digest a tag shows; 96 bits are beyond chance.
 const TAG_OCTETS: usize = 12;

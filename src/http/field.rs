@@ -10,10 +10,11 @@ use uuid::Uuid;
 
 use crate::protocol::dkim::PublicKey;
 use crate::protocol::dmarc;
-use crate::protocol::dmarc::{Policy, ReportUri};
+use crate::protocol::dmarc::{DmarcRecord, Policy, ReportUri};
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
 use crate::sending::tier::Tier;
+use crate::service::OperatorStatus;
 
 /// The longest name of a client or a key, in characters.
 pub const LABEL_CHARACTERS_MAX: usize = 200;
@@ -26,7 +27,7 @@ pub const KEY_CHARACTERS_MAX: usize = 8_192;
 /// The longest record text, in characters.
 pub const RECORD_CHARACTERS_MAX: usize = 2_048;
 /// The highest daily limit that can be set.
-pub const DAILY_LIMIT_MAX: u32 = 1_000_000;
+pub const DAILY_LIMIT_MAX: i32 = 1_000_000;
 
 /// A text as it stands.
 fn string(value: Value) -> Result<String, String> {
@@ -216,8 +217,9 @@ pub fn preference(value: Value) -> Result<u16, String> {
 /// # Errors
 ///
 /// What it must be.
-pub fn daily_limit(value: Value) -> Result<u32, String> {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|n| *n <= DAILY_LIMIT_MAX);
+pub fn daily_limit(value: Value) -> Result<i32, String> {
+    let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+    let number = number.filter(|number| (0..=DAILY_LIMIT_MAX).contains(number));
     number.ok_or_else(|| format!("must be a number from 0 to {DAILY_LIMIT_MAX}"))
 }
 
@@ -230,6 +232,19 @@ pub fn flag(value: Value) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| "must be true or false".to_owned())
 }
 
+/// What an operator may set a domain's status to.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn operator_status(value: Value) -> Result<OperatorStatus, String> {
+    match string(value)?.as_str() {
+        "active" => Ok(OperatorStatus::Active),
+        "suspended" => Ok(OperatorStatus::Suspended),
+        _ => Err(one_of(["active", "suspended"])),
+    }
+}
+
 /// A DMARC policy.
 ///
 /// # Errors
@@ -240,16 +255,16 @@ pub fn policy(value: Value) -> Result<Policy, String> {
         .ok_or_else(|| one_of([Policy::None, Policy::Quarantine, Policy::Reject].map(Policy::as_str)))
 }
 
-/// A DMARC record that sets a policy, as text, kept as it was given.
+/// A DMARC record that sets a policy.
 ///
 /// # Errors
 ///
 /// Why a reader would not apply it.
-pub fn dmarc_record(value: Value) -> Result<String, String> {
+pub fn dmarc_record(value: Value) -> Result<DmarcRecord, String> {
     let text = text(value, RECORD_CHARACTERS_MAX)?;
     let parsed = dmarc::parse(text.as_bytes()).map_err(|fault| fault.to_string())?;
-    match parsed.effective() {
-        Some(_) => Ok(text),
+    match parsed.record.policy.and(parsed.effective()) {
+        Some(_) => Ok(parsed.record),
         None => Err("no reader of RFC 9989 gets a policy from it: `p` is missing or wrong".to_owned()),
     }
 }
@@ -321,7 +336,7 @@ mod tests {
         check("no flag", flag, json!("true"), "error: must be true or false");
         check("a policy", policy, json!("reject"), "Reject");
         check("no policy", policy, json!("strict"), "error: must be one of `none`");
-        check("a record", dmarc_record, json!("v=DMARC1; p=none"), "\"v=DMARC1; p=none\"");
+        check("a record", dmarc_record, json!("v=DMARC1; p=none"), "DmarcRecord { policy: Some(None)");
         check("a record of another kind", dmarc_record, json!("v=spf1 -all"), "error: the text does not begin");
         check("a record without a policy", dmarc_record, json!("v=DMARC1; sp=none"), "error: no reader");
         check("a report URI", report_uri, json!("mailto:d@example.com"), "\"mailto:d@example.com\"");

@@ -142,7 +142,7 @@ pub(super) async fn healthz() -> Json<Alive> {
     (status = 503, description = "It cannot; `database` says why.", body = Ready),
 ))]
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
-    let is_ready = state.service.database_ping().await.is_ok();
+    let is_ready = state.service.ping().await.is_ok();
     let said = state.health.said();
     let (breaker, breaker_reason) = match said.breaker {
         BreakerState::Closed => ("closed", None),

@@ -163,6 +163,19 @@ impl Fields {
         Some(items)
     }
 
+    /// An optional list of at most `count_max` plain values, or one value alone.
+    pub fn one_or_list<T>(
+        &mut self,
+        name: &'static str,
+        count_max: usize,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        match self.map.get(name) {
+            Some(Value::String(_)) => self.take(name, read).map(|value| vec![value]),
+            _ => self.list(name, count_max, read),
+        }
+    }
+
     /// An optional list of at most `count_max` objects.
     pub fn objects<T>(
         &mut self,

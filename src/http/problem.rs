@@ -14,6 +14,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::service;
+use crate::service::{Error, StoreError};
+
 /// The media type of a problem. RFC 9457 §3.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -53,6 +56,8 @@ pub enum Kind {
     AllocationExceeded,
     /// The platform owns the clients.
     ClientsManagedElsewhere,
+    /// The domain's name, written by another program, is none.
+    DomainMalformed,
     /// The first request with this `Idempotency-Key` is still running.
     IdempotencyKeyRunning,
     /// The body is larger than we read.
@@ -73,7 +78,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 24] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
@@ -89,6 +94,7 @@ impl Kind {
         Kind::DomainTaken,
         Kind::AllocationExceeded,
         Kind::ClientsManagedElsewhere,
+        Kind::DomainMalformed,
         Kind::IdempotencyKeyRunning,
         Kind::BodyTooLarge,
         Kind::UnsupportedMediaType,
@@ -120,6 +126,7 @@ impl Kind {
             Kind::ClientsManagedElsewhere => {
                 (S::CONFLICT, "clients-managed-elsewhere", "Clients are managed elsewhere")
             }
+            Kind::DomainMalformed => (S::CONFLICT, "domain-malformed", "The domain's name is malformed"),
             Kind::IdempotencyKeyRunning => (S::CONFLICT, "idempotency-key-running", "The first request still runs"),
             Kind::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Kind::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "JSON is needed"),
@@ -219,6 +226,59 @@ impl Problem {
         // Rounded up, for a second too early is refused again; and never 0, which says "at once".
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let kind = match &error {
+            Error::NoSuchClient(_) => Kind::NoSuchClient,
+            Error::NoSuchDomain(_) => Kind::NoSuchDomain,
+            Error::NoSuchCheck(_) => Kind::NoSuchCheck,
+            Error::NoSuchKey(_) => Kind::NoSuchKey,
+            Error::Forbidden { .. } => Kind::Forbidden,
+            Error::Invalid(_) => Kind::Invalid,
+            Error::DomainTaken => Kind::DomainTaken,
+            Error::DomainMalformed(_) => Kind::DomainMalformed,
+            Error::AllocationExceeded { .. } => Kind::AllocationExceeded,
+            Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,
+            Error::TooManyVerifications { .. } => Kind::TooManyVerifications,
+            Error::Store(StoreError::Unavailable { .. }) => Kind::Unavailable,
+            Error::Store(StoreError::Corrupt { .. } | StoreError::BadUrl { .. }) => Kind::Internal,
+        };
+        let cause = kind.status().is_server_error().then(|| chain(&error));
+        let detail = Some(error.to_string());
+        match error {
+            Error::Invalid(faults) => Problem::invalid(faults.into_iter().map(FieldFault::from).collect()),
+            Error::TooManyVerifications { retry_after } => {
+                Problem { detail, ..Problem::new(kind) }.retry_after(retry_after)
+            }
+            _ => Problem { detail, cause, ..Problem::new(kind) },
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Problem::from(Error::from(error))
+    }
+}
+
+impl From<service::FieldFault> for FieldFault {
+    fn from(fault: service::FieldFault) -> FieldFault {
+        FieldFault { pointer: fault.pointer, detail: fault.detail }
+    }
+}
+
+/// An error and its causes, said once, where it stops being passed on.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 fn field_count(count: usize) -> String {

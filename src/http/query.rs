@@ -11,7 +11,7 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::http::problem::{FieldFault, Problem};
-use crate::store::Place;
+use crate::service::Place;
 
 /// How many entries a list gives unless told. Contract §3.
 pub const LIMIT_DEFAULT: u32 = 50;

@@ -63,6 +63,11 @@ pub(super) async fn tiers(_: Known) -> Json<List<TierBody>> {
 /// How much a mailbox may send on which day of its warm-up.
 #[utoipa::path(get, path = "/v1/warmup-schedule", tag = "clients", responses((status = 200, description = "The schedule.", body = List<StretchBody>)))]
 pub(super) async fn warmup_schedule(_: Known) -> Json<List<StretchBody>> {
-    let body = |Stretch { from_day, to_day, daily_limit, cumulative }| StretchBody { from_day, to_day, daily_limit, cumulative };
+    let body = |Stretch { from_day, to_day, daily_limit, cumulative }| StretchBody {
+        from_day,
+        to_day,
+        daily_limit,
+        cumulative,
+    };
     Json(List::whole(SCHEDULE.into_iter().map(body).collect()))
 }

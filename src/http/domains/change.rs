@@ -11,9 +11,8 @@ use crate::http::domains::given::{self, DkimSchema, DmarcSchema, MxSchema, SpfSc
 use crate::http::field;
 use crate::http::json::{self, Fields};
 use crate::http::problem::{Kind, Problem};
-use crate::service::Service;
 use crate::service::domains::DomainPatch;
-use crate::store::Role;
+use crate::service::{Role, Service};
 
 /// What to change of a domain. What is left out stays.
 #[derive(ToSchema)]

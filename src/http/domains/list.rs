@@ -9,8 +9,7 @@ use crate::http::domains::body::DomainBody;
 use crate::http::list::List;
 use crate::http::problem::Problem;
 use crate::http::query::{Query, cursor_of_place};
-use crate::service::Service;
-use crate::store::{DomainFilter, Failing};
+use crate::service::{DomainFilter, Failing, Service};
 use crate::verify::purpose::Purpose;
 use crate::verify::standing::Status;
 

@@ -24,6 +24,7 @@ pub fn text(kind: Kind) -> &'static str {
         Kind::DomainTaken => include_str!("../../../docs/problems/domain-taken.md"),
         Kind::AllocationExceeded => include_str!("../../../docs/problems/allocation-exceeded.md"),
         Kind::ClientsManagedElsewhere => include_str!("../../../docs/problems/clients-managed-elsewhere.md"),
+        Kind::DomainMalformed => include_str!("../../../docs/problems/domain-malformed.md"),
         Kind::IdempotencyKeyRunning => include_str!("../../../docs/problems/idempotency-key-running.md"),
         Kind::BodyTooLarge => include_str!("../../../docs/problems/body-too-large.md"),
         Kind::UnsupportedMediaType => include_str!("../../../docs/problems/unsupported-media-type.md"),
