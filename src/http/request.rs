@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::http::problem::{Cause, Kind, Problem};
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::request_answered;
 
 /// The most octets of a body. Contract §3.
 pub const BODY_OCTETS_MAX: usize = 1 << 20;
@@ -102,7 +102,7 @@ struct Line<'l> {
 }
 
 fn write_line(line: &Line<'_>) {
-    metrics::request_answered(line.method, line.route, line.status.as_u16(), line.took);
+    request_answered(line.method, line.route, line.status.as_u16(), line.took);
     let milliseconds = u64::try_from(line.took.as_millis()).unwrap_or(u64::MAX);
     let id = line.id.to_str().unwrap_or_default();
     let (key, client) = line.whose.shown();
