@@ -5,3 +5,5 @@
 #![expect(unreachable_pub, reason = "modules of one binary see each other")]
 
 mod conformance;
+mod store;
+mod support;

@@ -1,0 +1,3 @@
+//! What several test modules need of the world.
+
+pub mod postgres;
