@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
 #![expect(clippy::print_stderr, reason = "what is skipped or measured is said aloud")]
 
+mod api;
 mod architecture;
 mod config;
 mod conformance;
 mod dns_server;
+mod store;
 mod support;
