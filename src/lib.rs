@@ -4,6 +4,7 @@
 //! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world; [`checker`] puts them to use; [`lifecycle`]
 //! starts and stops it all. See `ARCHITECTURE.md`.
 
+pub mod http;
 pub mod protocol;
 pub mod sending;
 pub mod verify;

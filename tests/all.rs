@@ -4,9 +4,11 @@
 #![expect(clippy::print_stderr, reason = "what is skipped or measured is said aloud")]
 #![expect(unreachable_pub, reason = "modules of one binary see each other")]
 
+mod api;
 mod architecture;
 mod config;
 mod conformance;
 mod dependencies;
 mod dns_server;
+mod store;
 mod support;

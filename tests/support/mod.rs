@@ -2,6 +2,7 @@
 
 pub mod dns_server;
 pub mod knot;
+pub mod postgres;
 pub mod process;
 pub mod shown;
 pub mod unbound;
