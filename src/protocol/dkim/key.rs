@@ -199,9 +199,10 @@ impl PublicKey {
             return record.key.ok_or(KeyFault::Revoked);
         }
         let der = decode(text.as_bytes())?;
-        match <[u8; 32]>::try_from(der.as_slice()) {
-            Ok(point) => Ok(PublicKey::ed25519(point)),
-            Err(_) => PublicKey::of_der(&der),
+        // A toy of an RSA key may take 32 octets too, and reads as DER, which 32 octets of Ed25519 do not.
+        match (PublicKey::of_der(&der), <[u8; 32]>::try_from(der.as_slice())) {
+            (Err(_), Ok(point)) => Ok(PublicKey::ed25519(point)),
+            (key, _) => key,
         }
     }
 
@@ -443,6 +444,9 @@ mod tests {
         let key = PublicKey::of_rsa_der(&[0x30, 0x0a, 2, 3, 1, 0, 1, 2, 3, 1, 0, 1]).unwrap();
         assert_eq!(key.bits(), 17);
         assert_eq!(PublicKey::of_rsa_der(&[0x30, 6, 2, 1, 8, 2, 1, 3]), Err(KeyFault::NotAKey("rsa")), "even");
+        let toy = PublicKey { numbers: Numbers::Rsa { modulus: [129, 1].into(), exponent: [1, 0, 1].into() } };
+        assert_eq!(toy.spki_der().len(), 32, "as long as an Ed25519 key");
+        assert_eq!(PublicKey::parse_base64(&STANDARD.encode(toy.spki_der())), Ok(toy));
     }
 
     proptest! {
