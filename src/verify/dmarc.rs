@@ -191,10 +191,11 @@ fn has_near_miss(own: &Level) -> bool {
     own.others.iter().any(|(txt, why)| quality::is_meant(&txt.joined(), why))
 }
 
-/// What stands at the domain's own `_dmarc`, for people.
+/// What stands at the domain's own `_dmarc`, for people: where a CNAME leads, and the texts.
 fn found(own: &Level) -> Vec<String> {
     let records = own.records.iter().map(|(_, text)| text.clone());
     let mut found: Vec<String> = records.chain(own.others.iter().map(|(txt, _)| txt.shown())).collect();
+    found.extend(own.alias.as_ref().map(|target| format!("CNAME {target}")));
     found.sort();
     found
 }
