@@ -5,11 +5,9 @@ mod checking;
 mod given;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -28,7 +26,6 @@ use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{Caller, Error, Service, Settings};
 use crate::store::db::Db;
 use crate::store::{Client, DomainRow, Role, Settled, Store};
-use crate::verify::evidence::{Question, Reply};
 use crate::verify::expectation::{DkimExpectation, DkimKey};
 use crate::verify::standing::Patience;
 
@@ -163,23 +160,6 @@ pub(crate) fn good(domain: &str) -> ZoneText {
 pub(crate) fn without(domain: &str, text: &str) -> ZoneText {
     let lines: Vec<String> = zone(domain, "").lines().filter(|line| !line.contains(text)).map(str::to_owned).collect();
     lines.join("\n").parse().unwrap()
-}
-
-/// A DNS whose zones can be exchanged while it is in use.
-#[derive(Clone)]
-pub(crate) struct Switch(Arc<RwLock<ZoneText>>);
-
-impl Switch {
-    pub(crate) fn to(zones: ZoneText) -> Switch {
-        Switch(Arc::new(RwLock::new(zones)))
-    }
-}
-
-impl Resolver for Switch {
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
-        let zones = self.0.read().unwrap().clone();
-        Box::pin(async move { zones.ask(question).await })
-    }
 }
 
 /// A word for each error, for tables.

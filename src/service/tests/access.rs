@@ -83,6 +83,7 @@ async fn an_operator_s_suspension_is_told_and_never_lifts_by_itself() {
     let row = world.domain("example.test").await;
     world.check_due(&good("example.test")).await;
     let status = async |status| {
+        world.pass(TimeDelta::seconds(1));
         let patch = DomainPatch { status: Some(status), ..DomainPatch::default() };
         world.service.domain_change(&world.operator, row.id, &patch).await.unwrap().row.status
     };

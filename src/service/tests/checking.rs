@@ -180,7 +180,7 @@ async fn rows_of_the_platform_are_checked_as_they_stand_or_said_to_be_malformed(
     let client = world.client(crate::sending::tier::Tier::Velocity).await;
     world
         .sql(
-            "INSERT INTO email_domains (id, client_id, domain) SELECT randomblob(16), id, value FROM clients, \
+            "INSERT INTO email_domains (id, client_id, domain) SELECT randomblob(16), clients.id, value FROM clients, \
              json_each('[\"example.test\",\"Example.ORG\",\"no domain\",\"com\"]')",
         )
         .await;
