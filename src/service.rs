@@ -11,6 +11,7 @@ pub mod clients;
 pub mod domains;
 pub mod error;
 pub mod history;
+pub mod idempotency;
 pub mod keys;
 pub mod records;
 pub mod requirements;
@@ -33,6 +34,11 @@ use uuid::Uuid;
 
 pub use crate::service::caller::Caller;
 pub use crate::service::error::{Error, FieldFault};
+
+// What ways in get and give; they know no store.
+pub use crate::store::{
+    Began, CheckRow, Client, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place, Role, StoreError,
+};
 
 use crate::chance::Chance;
 use crate::clock::Clock;

@@ -3,3 +3,4 @@
 //! Pure: no clock, no store.
 
 pub mod tier;
+pub mod warmup;

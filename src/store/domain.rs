@@ -189,7 +189,7 @@ macro_rules! list {
                  OR $5 IN ('any', 'dkim') AND NOT COALESCE(dkim_valid, FALSE) \
                  OR $5 IN ('any', 'dmarc') AND NOT COALESCE(dmarc_valid, FALSE) \
                  OR $5 IN ('any', 'mx') AND NOT COALESCE(mx_valid, FALSE)) \
-             AND substr(lower(domain), 1, length($6)) = $6 \
+             AND ($6 = '' OR substr(lower(domain), 1, length($6)) = $6) \
              ORDER BY COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id LIMIT $3"
         )
     };

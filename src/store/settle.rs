@@ -55,9 +55,9 @@ statements! {
         mx_valid = $9, status = $10, verified_at = $11, degraded_since = $12, suspends_at = $13, \
         suspended_reason = $14, recovering_since = $15, stale_since = $16, last_checked_at = $17, \
         last_success_at = CASE WHEN $18 THEN $17 ELSE last_success_at END, \
-        next_check_at = CASE WHEN check_again_at IS NOT NULL AND ($19 IS NULL OR check_again_at < $19) \
+        next_check_at = CASE WHEN check_again_at IS NOT NULL AND (check_again_at < $19 OR $19 IS NULL) \
             THEN check_again_at ELSE $19 END, \
-        check_reason = CASE WHEN check_again_at IS NOT NULL AND ($19 IS NULL OR check_again_at < $19) \
+        check_reason = CASE WHEN check_again_at IS NOT NULL AND (check_again_at < $19 OR $19 IS NULL) \
             THEN 'webhook' ELSE 'schedule' END, \
         check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = $20, \
         updated_at = CASE WHEN $21 THEN $22 ELSE updated_at END \

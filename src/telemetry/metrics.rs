@@ -185,10 +185,11 @@ fn method_label(method: &str) -> &'static str {
 }
 
 /// Counts a request that was answered. `route` is the router's template (`/v1/domains/{id}`), never the path.
-pub fn request_answered(method: &str, route: &'static str, status: u16, took: Duration) {
+pub fn request_answered(method: &str, route: &str, status: u16, took: Duration) {
     let class = StatusClass::of(status).as_str();
-    counter!(HTTP_REQUESTS.name, "method" => method_label(method), "route" => route, "status" => class).increment(1);
-    histogram!(HTTP_REQUEST_SECONDS.name, "route" => route).record(took);
+    counter!(HTTP_REQUESTS.name, "method" => method_label(method), "route" => route.to_owned(), "status" => class)
+        .increment(1);
+    histogram!(HTTP_REQUEST_SECONDS.name, "route" => route.to_owned()).record(took);
 }
 
 /// How a check ended.

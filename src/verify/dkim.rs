@@ -73,6 +73,24 @@ pub fn planned(expectation: &Expectation, selector: &DkimExpectation) -> RecordR
     }
 }
 
+/// What is said of DKIM where no selector is known: nobody asked.
+pub fn unasked(expectation: &Expectation) -> RecordReport {
+    let domain = expectation.domain.name();
+    RecordReport {
+        purpose: Purpose::Dkim,
+        record_type: RecordType::Txt,
+        name: domain.child("_domainkey").unwrap_or_else(|_| domain.clone()),
+        value: None,
+        priority: None,
+        action: Action::Add,
+        staged: false,
+        ttl_seconds: expectation.ttl_seconds,
+        verdict: Verdict::Unchecked,
+        found: Vec::new(),
+        findings: vec![Finding::Dkim(DkimFinding::NoSelector)],
+    }
+}
+
 /// Judges one selector.
 ///
 /// # Errors

@@ -1,0 +1,104 @@
+//! The HTTP interface (contract §3): requests in, service calls, bodies and problems out.
+//!
+//! One resource, one file; handlers parse at the edge, call [`Service`], and shape what it gives. Who may do
+//! what is the service's to say; what a refusal looks like is [`problem`]'s.
+
+pub mod problem;
+pub mod request;
+
+pub mod field;
+pub mod json;
+pub mod query;
+
+pub mod document;
+pub mod etag;
+pub mod health;
+pub mod idempotency;
+pub mod serve;
+
+mod caller;
+mod clients;
+mod domains;
+mod history;
+mod list;
+mod openapi;
+mod records;
+mod tiers;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::chance::Chance;
+use crate::http::health::Health;
+use crate::http::request::Watch;
+use crate::service::Service;
+use crate::telemetry::metrics::Metrics;
+
+pub use crate::http::serve::serve;
+
+/// What handlers work with.
+#[derive(Clone, FromRef)]
+struct AppState {
+    service: Service,
+    health: Health,
+    metrics: Option<Metrics>,
+}
+
+/// The whole HTTP interface over `service`.
+///
+/// `/readyz` tells what was said to `health`; `/metrics` is there where there are `metrics`.
+pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Router {
+    let watch = Watch { clock: service.clock().clone(), chance: Chance::System };
+    let state = AppState { service, health, metrics };
+    let (v1, _) = v1().split_for_parts();
+    let (operations, _) = operations().split_for_parts();
+    v1.layer(from_fn_with_state(state.clone(), idempotency::once))
+        .merge(operations)
+        .route("/openapi.json", get(openapi::document))
+        .route("/problems/{kind}", get(problem::pages::page))
+        .fallback(request::not_found)
+        .method_not_allowed_fallback(request::method_not_allowed)
+        .layer(CatchPanicLayer::custom(request::on_panic))
+        .layer(DefaultBodyLimit::max(request::BODY_OCTETS_MAX))
+        .layer(from_fn(request::bound_body))
+        .layer(from_fn_with_state(watch, request::watch))
+        .with_state(state)
+}
+
+/// The OpenAPI document of [`router`].
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let (_, api) = v1().merge(operations()).split_for_parts();
+    openapi::complete(api)
+}
+
+/// What needs a key.
+fn v1() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::Api::openapi())
+        .routes(routes!(tiers::tiers))
+        .routes(routes!(tiers::warmup_schedule))
+        .routes(routes!(clients::client_list, clients::client_add))
+        .routes(routes!(clients::client_get, clients::client_change))
+        .routes(routes!(clients::client_allocation))
+        .routes(routes!(domains::list::domain_list, domains::register::domain_register))
+        .routes(routes!(domains::domain_get, domains::change::domain_change, domains::domain_delete))
+        .routes(routes!(domains::domain_by_name))
+        .routes(routes!(records::records))
+        .routes(routes!(records::verify))
+        .routes(routes!(history::checks))
+        .routes(routes!(history::check))
+        .routes(routes!(history::events))
+}
+
+/// What anybody may ask.
+fn operations() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}

@@ -1,0 +1,90 @@
+//! Who asks: from the `Authorization` header to a [`Caller`], and from a path to ids.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRef, FromRequestParts, Path};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::http::AppState;
+use crate::http::problem::{Kind, Problem};
+use crate::http::request::Whose;
+use crate::service::{Caller, Role, Service};
+
+/// Whoever has an operator's or a client's key. A hook's key is refused: it opens one path only.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known(pub(super) Caller);
+
+/// Whoever has an operator's key. Refused before the body is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operator(pub(super) Caller);
+
+impl FromRequestParts<AppState> for Known {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Known, Problem> {
+        let caller = authenticated(parts, state).await?;
+        match caller.role {
+            Role::Operator | Role::Client => Ok(Known(caller)),
+            Role::Hook => Err(forbidden("an operator's or a client's key; a hook key only reports DNS changes")),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Operator, Problem> {
+        let caller = authenticated(parts, state).await?;
+        match caller.role {
+            Role::Operator => Ok(Operator(caller)),
+            Role::Client | Role::Hook => Err(forbidden("an operator key")),
+        }
+    }
+}
+
+fn forbidden(needs: &str) -> Problem {
+    Problem::because(Kind::Forbidden, format!("this needs {needs}"))
+}
+
+async fn authenticated(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
+    let service = Service::from_ref(state);
+    let secret = bearer(&parts.headers)?;
+    let known = service.authenticate(secret).await.map_err(Problem::from)?;
+    let caller = known.ok_or_else(|| Problem::because(Kind::Unauthorized, "the key is not known here"))?;
+    if let Some(whose) = parts.extensions.get::<Whose>() {
+        whose.note(caller.key_id, caller.client_id);
+    }
+    Ok(caller)
+}
+
+/// The key of `Authorization: Bearer <key>`; the scheme's case does not matter. RFC 9110 §11.1.
+///
+/// # Errors
+///
+/// `unauthorized`.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let wanted = || Problem::because(Kind::Unauthorized, "send an API key as `Authorization: Bearer sr_…`");
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(wanted)?;
+    let (scheme, secret) = value.split_once(' ').ok_or_else(wanted)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(secret.trim()) } else { Err(wanted()) }
+}
+
+/// What stands in a path's place holders. What cannot be read there does not exist.
+#[derive(Debug)]
+pub(super) struct At<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<At<T>, Problem> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(At(value)),
+            Err(PathRejection::FailedToDeserializePathParams(_)) => {
+                Err(Problem::because(Kind::NotFound, "an id in the path is not a UUID"))
+            }
+            Err(_) => Err(Problem::new(Kind::NotFound)),
+        }
+    }
+}

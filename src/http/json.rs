@@ -1,0 +1,328 @@
+//! Bodies: from JSON to typed fields, all faults of a body at once.
+//!
+//! Owns [`Json`], which reads a body as one object, and [`Fields`], which takes it apart field by field,
+//! notes what is wrong under its JSON pointer (RFC 6901), and refuses fields that nobody took.
+//! What the single fields may hold is read by [`crate::http::field`].
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+
+use crate::http::problem::{FieldFault, Kind, Problem};
+
+/// How long a body may take to come.
+const BODY_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// The most faults that one answer lists. More help nobody, and a body of commas could make a million.
+const FAULTS_MAX: usize = 100;
+
+/// The most octets of a stranger's field name that an answer repeats.
+const NAME_SHOWN_OCTETS: usize = 64;
+
+/// A body that is one JSON object.
+#[derive(Debug)]
+pub struct Json(Fields);
+
+impl Json {
+    /// Reads the body's fields with `read`, and refuses the body with all its faults.
+    ///
+    /// # Errors
+    ///
+    /// `invalid` with every fault: those that `read` noted, and every field that it did not take.
+    pub fn read<T>(self, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
+        let mut fields = self.0;
+        let value = read(&mut fields);
+        fields.refuse_unknown();
+        match value {
+            Some(value) if fields.faults.is_empty() => Ok(value),
+            _ => Err(Problem::invalid(fields.faults)),
+        }
+    }
+
+    #[cfg(test)]
+    fn of(value: Value) -> Json {
+        match value {
+            Value::Object(map) => Json(Fields::new(String::new(), map)),
+            other => panic!("{other} is no object"),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Json {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Json, Problem> {
+        if !is_json(&request) {
+            let detail = "the body must come with `Content-Type: application/json`";
+            return Err(Problem::because(Kind::UnsupportedMediaType, detail));
+        }
+        let body = octets(request, state).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Err(Problem::because(Kind::BadJson, "the body is empty; a JSON object is needed"));
+        }
+        match serde_json::from_slice(&body) {
+            Ok(Value::Object(map)) => Ok(Json(Fields::new(String::new(), map))),
+            Ok(_) => Err(Problem::invalid(vec![FieldFault::new("", "must be a JSON object")])),
+            // Said by the parser: a place and a word about syntax, nothing of the body itself.
+            Err(fault) => Err(Problem::because(Kind::BadJson, fault.to_string())),
+        }
+    }
+}
+
+/// The whole body, bounded in size and time.
+///
+/// # Errors
+///
+/// `body-too-large`, `request-timeout`, or `bad-json` when the connection broke in the middle.
+pub async fn octets<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Problem::new(Kind::BodyTooLarge))
+        }
+        Ok(Err(_)) => Err(Problem::because(Kind::BadJson, "the body broke off")),
+        Err(_) => Err(Problem::new(Kind::RequestTimeout)),
+    }
+}
+
+/// `application/json` or a type built on it (RFC 6839 §3.1), with whatever parameters.
+fn is_json(request: &Request) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The fields of one JSON object, and what was found wrong with them.
+#[derive(Debug)]
+pub struct Fields {
+    pointer: String,
+    map: Map<String, Value>,
+    known: Vec<&'static str>,
+    faults: Vec<FieldFault>,
+}
+
+impl Fields {
+    fn new(pointer: String, map: Map<String, Value>) -> Fields {
+        Fields { pointer, map, known: Vec::new(), faults: Vec::new() }
+    }
+
+    /// An optional field; `null` counts as absent.
+    pub fn take<T>(&mut self, name: &'static str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<T> {
+        self.change(name, read).flatten()
+    }
+
+    /// A field that must be there.
+    pub fn need<T>(&mut self, name: &'static str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<T> {
+        if self.map.get(name).is_none_or(Value::is_null) {
+            self.known.push(name);
+            self.map.remove(name);
+            self.fault(name, "is needed");
+            return None;
+        }
+        self.take(name, read)
+    }
+
+    /// A field of a change: `None` leaves as it is, `Some(None)` (`null` in the body) clears.
+    pub fn change<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Value) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        self.known.push(name);
+        match self.map.remove(name)? {
+            Value::Null => Some(None),
+            value => match read(value) {
+                Ok(value) => Some(Some(value)),
+                Err(detail) => {
+                    self.fault(name, detail);
+                    None
+                }
+            },
+        }
+    }
+
+    /// An optional list of at most `count_max` plain values.
+    pub fn list<T>(
+        &mut self,
+        name: &'static str,
+        count_max: usize,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let values = self.values(name, count_max)?;
+        let mut items = Vec::with_capacity(values.len());
+        for (index, value) in values.into_iter().enumerate() {
+            match read(value) {
+                Ok(item) => items.push(item),
+                Err(detail) => self.note(format!("{}/{name}/{index}", self.pointer), detail),
+            }
+        }
+        Some(items)
+    }
+
+    /// An optional list of at most `count_max` plain values, or one value alone.
+    pub fn one_or_list<T>(
+        &mut self,
+        name: &'static str,
+        count_max: usize,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        match self.map.get(name) {
+            Some(Value::String(_)) => self.take(name, read).map(|value| vec![value]),
+            _ => self.list(name, count_max, read),
+        }
+    }
+
+    /// An optional list of at most `count_max` objects.
+    pub fn objects<T>(
+        &mut self,
+        name: &'static str,
+        count_max: usize,
+        read: impl Fn(&mut Fields) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let values = self.values(name, count_max)?;
+        let mut items = Vec::with_capacity(values.len());
+        for (index, value) in values.into_iter().enumerate() {
+            let pointer = format!("{}/{name}/{index}", self.pointer);
+            items.extend(self.inner(pointer, value, &read));
+        }
+        Some(items)
+    }
+
+    /// An optional object.
+    pub fn object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Option<T> {
+        let value = self.take(name, Ok)?;
+        self.inner(format!("{}/{name}", self.pointer), value, read)
+    }
+
+    /// Notes a fault of the field `name`.
+    pub fn fault(&mut self, name: &str, detail: impl Into<String>) {
+        self.note(format!("{}/{}", self.pointer, escaped(name)), detail.into());
+    }
+
+    fn values(&mut self, name: &'static str, count_max: usize) -> Option<Vec<Value>> {
+        self.take(name, |value| match value {
+            Value::Array(values) if values.len() > count_max => {
+                Err(format!("may hold at most {count_max} entries, not {}", values.len()))
+            }
+            Value::Array(values) => Ok(values),
+            _ => Err("must be a list".to_owned()),
+        })
+    }
+
+    fn inner<T>(&mut self, pointer: String, value: Value, read: impl FnOnce(&mut Fields) -> Option<T>) -> Option<T> {
+        let Value::Object(map) = value else {
+            self.note(pointer, "must be an object".to_owned());
+            return None;
+        };
+        let mut fields = Fields::new(pointer, map);
+        let value = read(&mut fields);
+        fields.refuse_unknown();
+        for FieldFault { pointer, detail } in fields.faults {
+            self.note(pointer, detail);
+        }
+        value
+    }
+
+    /// Refuses what nobody took: a typo must not be passed over in silence.
+    fn refuse_unknown(&mut self) {
+        let known = self.known.join(", ");
+        for (name, _) in std::mem::take(&mut self.map) {
+            self.fault(&name, format!("is not known here; known are: {known}"));
+        }
+    }
+
+    fn note(&mut self, pointer: String, detail: String) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(FieldFault { pointer, detail });
+        }
+    }
+}
+
+/// A stranger's field name as a part of a pointer, cut. RFC 6901 §3.
+fn escaped(name: &str) -> String {
+    let end = (0..=NAME_SHOWN_OCTETS.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    name.get(..end).unwrap_or_default().replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn number(value: Value) -> Result<u64, String> {
+        value.as_u64().ok_or_else(|| "must be a number".to_owned())
+    }
+
+    fn read(fields: &mut Fields) -> Option<()> {
+        fields.need("a", number);
+        fields.list("b", 2, number);
+        fields.objects("c", 2, |inner| inner.need("d", number));
+        fields.object("e", |inner| inner.take("f", number));
+        Some(())
+    }
+
+    #[track_caller]
+    fn check(why: &str, body: Value, expected: &[&str]) {
+        let faults = match Json::of(body).read(read) {
+            Ok(()) => Vec::new(),
+            Err(problem) => problem.errors,
+        };
+        let shown: Vec<String> =
+            faults.into_iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect();
+        assert_eq!(shown, expected, "{why}");
+    }
+
+    #[test]
+    fn all_faults_of_a_body_come_at_once_each_under_its_pointer() {
+        check("a good body", json!({"a": 1, "b": [1], "c": [{"d": 1}], "e": {"f": 1}}), &[]);
+        check("null is absent", json!({"a": 1, "b": null, "e": {"f": null}}), &[]);
+        check("a needed field", json!({}), &["/a: is needed"]);
+        check("a needed null", json!({"a": null}), &["/a: is needed"]);
+        check("a list is too long", json!({"a": 1, "b": [1, 2, 3]}), &["/b: may hold at most 2 entries, not 3"]);
+        check("no list", json!({"a": 1, "b": {}}), &["/b: must be a list"]);
+        check("no object", json!({"a": 1, "c": [1], "e": []}), &["/c/0: must be an object", "/e: must be an object"]);
+        check(
+            "every fault, in the order of reading",
+            json!({"a": "x", "b": [1, "y"], "c": [{"d": 1}, {}], "e": {"f": {}, "g": 1}, "h/~": 1}),
+            &[
+                "/a: must be a number",
+                "/b/1: must be a number",
+                "/c/1/d: is needed",
+                "/e/f: must be a number",
+                "/e/g: is not known here; known are: f",
+                "/h~1~0: is not known here; known are: a, b, c, e",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_faults_of_one_body_are_bounded() {
+        let many: Map<String, Value> =
+            (0..1_000).map(|index| (format!("{index}{}", "ü".repeat(99)), json!(1))).collect();
+        let problem = Json::of(Value::Object(many)).read(read).unwrap_err();
+        assert_eq!(problem.errors.len(), FAULTS_MAX);
+        assert!(problem.errors.iter().all(|fault| fault.pointer.len() <= NAME_SHOWN_OCTETS + 1));
+    }
+
+    #[test]
+    fn a_change_tells_null_from_absent() {
+        let change = |body| {
+            let mut out = None;
+            Json::of(body)
+                .read(|fields| {
+                    out = fields.change("a", number);
+                    Some(())
+                })
+                .unwrap();
+            out
+        };
+        assert_eq!(change(json!({})), None);
+        assert_eq!(change(json!({"a": null})), Some(None));
+        assert_eq!(change(json!({"a": 1})), Some(Some(1)));
+    }
+}

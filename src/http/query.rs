@@ -1,0 +1,219 @@
+//! Query parameters and the places in lists.
+//!
+//! Owns [`Query`], which takes a query apart as [`crate::http::json::Fields`] does a body, the bounds of
+//! `limit`, and the form of a `cursor`: opaque to callers, an id or an age and an id to us.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
+use uuid::Uuid;
+
+use crate::http::problem::{FieldFault, Problem};
+use crate::service::Place;
+
+/// How many entries a list gives unless told. Contract §3.
+pub const LIMIT_DEFAULT: u32 = 50;
+/// The most entries that a list gives. Contract §3.
+pub const LIMIT_MAX: u32 = 200;
+/// The most parameters that are looked at.
+const PARAMETERS_MAX: usize = 32;
+
+/// The parameters of a query, each at most once.
+#[derive(Debug, Default)]
+pub struct Query {
+    given: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    faults: Vec<FieldFault>,
+}
+
+impl Query {
+    fn parse(text: &str) -> Query {
+        let mut query = Query::default();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()).take(PARAMETERS_MAX) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (Some(name), Some(value)) = (decoded(name), decoded(value)) else {
+                query.fault("", "the query holds `%` escapes that are no text");
+                continue;
+            };
+            if query.given.iter().any(|(other, _)| *other == name) {
+                query.fault(&name, "is given more than once");
+            } else {
+                query.given.push((name, value));
+            }
+        }
+        query
+    }
+
+    /// An optional parameter; an empty one counts as absent.
+    pub fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.known.push(name);
+        let index = self.given.iter().position(|(given, _)| given == name)?;
+        let (_, value) = self.given.swap_remove(index);
+        if value.is_empty() {
+            return None;
+        }
+        match read(&value) {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.fault(name, detail);
+                None
+            }
+        }
+    }
+
+    /// `limit`: how many entries are wanted.
+    pub fn limit(&mut self) -> u32 {
+        let read = |text: &str| match text.parse::<u32>() {
+            Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
+            _ => Err(format!("must be a number from 1 to {LIMIT_MAX}")),
+        };
+        self.take("limit", read).unwrap_or(LIMIT_DEFAULT)
+    }
+
+    /// `cursor` of a list in the order of ids.
+    pub fn cursor_id(&mut self) -> Option<Uuid> {
+        self.take("cursor", |text| read_cursor(text).and_then(|octets| id_of(&octets)).ok_or_else(cursor_fault))
+    }
+
+    /// `cursor` of a list in the order of age.
+    pub fn cursor_place(&mut self) -> Option<Place> {
+        self.take("cursor", |text| read_cursor(text).and_then(|octets| place_of(&octets)).ok_or_else(cursor_fault))
+    }
+
+    /// Refuses the query if anything was wrong with it, or is left.
+    ///
+    /// # Errors
+    ///
+    /// `bad-query` with every fault.
+    pub fn end(mut self) -> Result<(), Problem> {
+        let known = self.known.join(", ");
+        for (name, _) in std::mem::take(&mut self.given) {
+            self.fault(&name, format!("is not known here; known are: {known}"));
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::bad_query(self.faults)) }
+    }
+
+    fn fault(&mut self, name: &str, detail: impl Into<String>) {
+        let shown: String = name.chars().take(64).collect();
+        self.faults.push(FieldFault::new(format!("/{}", shown.replace('~', "~0").replace('/', "~1")), detail));
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Problem> {
+        Ok(Query::parse(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+/// The cursor of a list in the order of ids.
+pub fn cursor_of_id(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
+}
+
+/// The cursor of a list in the order of age.
+pub fn cursor_of_place(place: Place) -> String {
+    let mut octets = place.id.as_bytes().to_vec();
+    if let Some(at) = place.created_at {
+        octets.extend(at.timestamp_micros().to_be_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(octets)
+}
+
+fn read_cursor(text: &str) -> Option<Vec<u8>> {
+    (text.len() <= 64).then(|| URL_SAFE_NO_PAD.decode(text).ok())?
+}
+
+fn cursor_fault() -> String {
+    "must be a `next_cursor` that this list gave out".to_owned()
+}
+
+fn id_of(octets: &[u8]) -> Option<Uuid> {
+    Uuid::from_slice(octets).ok()
+}
+
+fn place_of(octets: &[u8]) -> Option<Place> {
+    let (id, at) = octets.split_at_checked(16)?;
+    let created_at = match at {
+        [] => None,
+        _ => Some(DateTime::from_timestamp_micros(i64::from_be_bytes(at.try_into().ok()?))?),
+    };
+    Some(Place { created_at, id: id_of(id)? })
+}
+
+/// A part of a query as text: `+` is a space, `%` and two digits an octet.
+fn decoded(text: &str) -> Option<String> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        match octet {
+            b'+' => octets.push(b' '),
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?].map(char::from);
+                let [high, low] = digits.map(|digit| digit.to_digit(16));
+                octets.push(u8::try_from(high? * 16 + low?).ok()?);
+            }
+            _ => octets.push(octet),
+        }
+    }
+    // The databases cannot hold a zero octet in a text, and no parameter means one.
+    String::from_utf8(octets).ok().filter(|text| !text.contains('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(why: &str, text: &str, expected: &str) {
+        let mut query = Query::parse(text);
+        let limit = query.limit();
+        let q = query.take("q", |text| Ok(text.to_owned()));
+        let shown = match query.end() {
+            Ok(()) => format!("{limit} {q:?}"),
+            Err(problem) => problem
+                .errors
+                .iter()
+                .map(|fault| format!("{} {}", fault.pointer, fault.detail))
+                .collect::<Vec<_>>()
+                .join("; "),
+        };
+        assert_eq!(shown, expected, "{why}");
+    }
+
+    #[test]
+    fn a_query_becomes_values_or_faults() {
+        check("nothing", "", "50 None");
+        check("escapes", "q=%C3%BC+x&limit=1", "1 Some(\"ü x\")");
+        check("an empty value is none", "q=&limit=", "50 None");
+        check("the most", "limit=200", "200 None");
+        check("too many", "limit=201", "/limit must be a number from 1 to 200");
+        check("none", "limit=0", "/limit must be a number from 1 to 200");
+        check("no number", "limit=many", "/limit must be a number from 1 to 200");
+        check("twice", "q=a&q=b", "/q is given more than once");
+        check("a typo", "lmit=1", "/lmit is not known here; known are: limit, q");
+        check("a broken escape", "q=%zz", "/ the query holds `%` escapes that are no text");
+        check("no UTF-8", "q=%ff", "/ the query holds `%` escapes that are no text");
+        check("a zero octet", "q=%00", "/ the query holds `%` escapes that are no text");
+    }
+
+    #[test]
+    fn cursors_come_back_as_they_were_and_others_are_refused() {
+        let id = Uuid::from_u128(7);
+        let with_age = Place { created_at: DateTime::from_timestamp_micros(1_700_000_000_123_456), id };
+        for place in [with_age, Place { created_at: None, id }] {
+            let mut query = Query::parse(&format!("cursor={}", cursor_of_place(place)));
+            assert_eq!(query.cursor_place(), Some(place));
+            query.end().unwrap();
+        }
+        assert_eq!(Query::parse(&format!("cursor={}", cursor_of_id(id))).cursor_id(), Some(id));
+        for bad in ["x", "AAAA", "!!", &"A".repeat(100), &cursor_of_place(with_age)] {
+            let mut query = Query::parse(&format!("cursor={bad}"));
+            assert_eq!(query.cursor_id(), None, "{bad}");
+            assert!(query.end().is_err(), "{bad}");
+        }
+    }
+}

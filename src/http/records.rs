@@ -1,0 +1,97 @@
+//! Records and status (contract §3.3): what onboarding polls, and asking for a check.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, ETAG};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::caller::{At, Known};
+use crate::http::document::{Document, Kept};
+use crate::http::etag;
+use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::service::Service;
+use crate::service::records::RecordsView;
+
+/// What became of the wish for a check.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Advanced {
+    /// `queued` or `running`.
+    #[schema(example = "queued")]
+    state: &'static str,
+    /// When it is due.
+    next_check_at: DateTime<Utc>,
+}
+
+/// A domain's records: what to publish, what is there, and what is wrong.
+///
+/// While not all is valid, asking brings the next check forward. The weak `ETag` is over everything but times.
+#[utoipa::path(get, path = "/v1/domains/{id}/records", tag = "records", params(
+    ("id" = Uuid, Path, description = "The domain."),
+    ("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer: 304 while nothing has changed."),
+), responses(
+    (status = 200, description = "The records.", body = Document, headers(("etag" = String, description = "A weak tag over everything but times."))),
+    (status = 304, description = "Nothing has changed."),
+    (status = 409, description = "`domain-malformed`: the row's name is no normal domain name.", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn records(
+    State(service): State<Service>,
+    Known(caller): Known,
+    At(id): At<Uuid>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let view = service.records(&caller, id).await?;
+    let document = serde_json::to_value(document(&view)).map_err(|fault| Problem {
+        cause: Some(format!("the records document cannot be written: {fault}")),
+        ..Problem::new(Kind::Internal)
+    })?;
+    let tag = etag::weak(&document);
+    let is_known = etag::is_known(&headers, &tag);
+    // It may be kept, but is asked about every time. RFC 9111 §5.2.2.4.
+    let headers = [(ETAG, tag), (CACHE_CONTROL, "private, no-cache".to_owned())];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok((headers, Json(document)).into_response())
+}
+
+/// Ask for a check at once.
+///
+/// A check that runs is joined. It never resets status or flags. More than six a minute are refused.
+#[utoipa::path(post, path = "/v1/domains/{id}/verify", tag = "records", params(("id" = Uuid, Path, description = "The domain.")), responses(
+    (status = 202, description = "It is due, or running.", body = Advanced),
+    (status = 409, description = "`domain-malformed`: the row's name is no normal domain name.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "`too-many-verifications`; `Retry-After` says when.", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn verify(
+    State(service): State<Service>,
+    Known(caller): Known,
+    At(id): At<Uuid>,
+) -> Result<(StatusCode, Json<Advanced>), Problem> {
+    let advanced = service.verify(&caller, id).await?;
+    let state = if advanced.running { "running" } else { "queued" };
+    Ok((StatusCode::ACCEPTED, Json(Advanced { state, next_check_at: advanced.next_check_at })))
+}
+
+/// The document of a domain's records.
+pub(super) fn document(view: &RecordsView) -> Document {
+    let row = &view.row;
+    let kept = Kept {
+        id: row.id,
+        client_id: row.client_id,
+        provider: row.provider.clone(),
+        status: row.status,
+        flags: row.standing().flags,
+        next_check_at: row.next_check_at,
+        checking: view.checking,
+        stale_since: row.stale_since,
+        poll_after_seconds: view.poll_after.as_secs(),
+        requirements: view.requirements,
+        changed_at: view.changed_at.clone(),
+    };
+    Document::of_domain(&view.report, row.last_checked_at, &kept)
+}

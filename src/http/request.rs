@@ -1,0 +1,215 @@
+//! What happens around every request: its id, its line in the log, its numbers, its time, its panic.
+//!
+//! A line never holds keys, bodies or query texts, and of the path only the route that matched.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::http::problem::{Cause, Kind, Problem};
+use crate::telemetry::metrics::request_answered;
+
+/// The most octets of a body. Contract §3.
+pub const BODY_OCTETS_MAX: usize = 1 << 20;
+
+/// How long a request may take until its answer begins. Longer than any wait that the API offers (30 s).
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// The longest `x-request-id` taken over from a request, in octets.
+const ID_OCTETS_MAX: usize = 128;
+
+/// The header that names a request.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What [`watch`] works with.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    /// The time, for the ids of requests that bring none.
+    pub clock: Clock,
+    /// Where such ids come from.
+    pub chance: Chance,
+}
+
+/// Who made the request; filled in once the key is known.
+#[derive(Debug, Clone, Default)]
+pub struct Whose {
+    seen: Arc<OnceLock<(Uuid, Option<Uuid>)>>,
+}
+
+impl Whose {
+    /// Notes the key, and whose it is.
+    pub fn note(&self, key_id: Uuid, client_id: Option<Uuid>) {
+        // A second note of the same request can only say the same.
+        let _ = self.seen.set((key_id, client_id));
+    }
+
+    fn shown(&self) -> (Option<String>, Option<String>) {
+        match self.seen.get() {
+            Some((key, client)) => (Some(key.to_string()), client.map(|id| id.to_string())),
+            None => (None, None),
+        }
+    }
+}
+
+/// The outermost layer: names the request, times it, and writes its one line.
+pub async fn watch(State(with): State<Watch>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id(request.headers()).unwrap_or_else(|| fresh(&with));
+    let method = method_label(request.method());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let whose = Whose::default();
+    request.extensions_mut().insert(whose.clone());
+    let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem {
+            cause: Some(format!("no answer within {} seconds", REQUEST_TIME_MAX.as_secs())),
+            ..Problem::new(Kind::Unavailable)
+        }
+        .into_response(),
+    };
+    response.headers_mut().insert(REQUEST_ID, id.clone());
+    let cause = response.extensions_mut().remove::<Cause>();
+    write_line(&Line {
+        method,
+        route: &route,
+        id: &id,
+        status: response.status(),
+        took: began.elapsed(),
+        whose,
+        cause,
+    });
+    response
+}
+
+struct Line<'l> {
+    method: &'static str,
+    route: &'l str,
+    id: &'l HeaderValue,
+    status: StatusCode,
+    took: Duration,
+    whose: Whose,
+    cause: Option<Cause>,
+}
+
+fn write_line(line: &Line<'_>) {
+    request_answered(line.method, line.route, line.status.as_u16(), line.took);
+    let milliseconds = u64::try_from(line.took.as_millis()).unwrap_or(u64::MAX);
+    let id = line.id.to_str().unwrap_or_default();
+    let (key, client) = line.whose.shown();
+    let (method, route, status) = (line.method, line.route, line.status.as_u16());
+    let cause = line.cause.as_ref().map(|cause| cause.0.as_str());
+    if line.status.is_server_error() {
+        tracing::error!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            http.milliseconds = milliseconds,
+            request.id = id,
+            key.id = key,
+            client.id = client,
+            cause,
+            "Could not answer {method} {route}: {status}"
+        );
+    } else {
+        tracing::info!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            http.milliseconds = milliseconds,
+            request.id = id,
+            key.id = key,
+            client.id = client,
+            cause,
+            "Answered {method} {route}: {status}"
+        );
+    }
+}
+
+/// The caller's id of the request, if it is fit to be logged and sent back.
+fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get(REQUEST_ID)?;
+    let octets = value.as_bytes();
+    let sane = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.:+/=".contains(octet);
+    let is_sane = !octets.is_empty() && octets.len() <= ID_OCTETS_MAX && octets.iter().all(sane);
+    is_sane.then(|| value.clone())
+}
+
+fn fresh(with: &Watch) -> HeaderValue {
+    // A UUID is always a header's value; the constant stands for what cannot happen.
+    HeaderValue::from_str(&with.chance.id(with.clock.now()).to_string()).unwrap_or(HeaderValue::from_static("none"))
+}
+
+/// The method, as one of few words: a stranger can make any number of methods up.
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Refuses a body that is announced to be too large before it is read, on every path.
+pub async fn bound_body(request: Request, next: Next) -> Response {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match announced {
+        Some(octets) if octets > BODY_OCTETS_MAX as u64 => Problem::new(Kind::BodyTooLarge).into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// What a panic in a handler answers: a fault of ours, and no word of what it was.
+pub fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("something that is no text");
+    let cause = Some(format!("a handler panicked: {said}"));
+    Problem { cause, ..Problem::new(Kind::Internal) }.into_response()
+}
+
+/// What a path answers that nobody has.
+pub async fn not_found() -> Problem {
+    Problem::new(Kind::NotFound)
+}
+
+/// What a known path answers to another method; axum adds `Allow`.
+pub async fn method_not_allowed() -> Problem {
+    Problem::new(Kind::MethodNotAllowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sane_id_is_taken_over() {
+        let taken = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_bytes(text.as_bytes()).unwrap());
+            request_id(&headers).is_some()
+        };
+        assert!(taken("0198-abc.def_1"));
+        assert!(taken(&"a".repeat(ID_OCTETS_MAX)));
+        assert!(!taken(&"a".repeat(ID_OCTETS_MAX + 1)));
+        assert!(!taken(""));
+        assert!(!taken("a b"));
+        assert!(!taken("a\u{e9}"));
+        assert!(!taken("{\"a\":1}"));
+    }
+}

@@ -1,0 +1,133 @@
+//! Serving a router on a listener: bounded connections, patience with slow clients, an orderly end.
+//!
+//! `axum::serve` sets no time limit on a request's head, so a client that sends one octet a minute would hold
+//! its connection for ever. This drives hyper's connections directly, which can say how long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a client may take for a request's head, and how long an idle connection is kept.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The largest head of a request, in octets; beyond it hyper answers 431.
+const HEAD_OCTETS_MAX: usize = 32 * 1024;
+
+/// The most headers of a request; beyond it hyper answers 431.
+const HEADERS_MAX: usize = 64;
+
+/// The most connections at once. More wait in the system's queue until one ends.
+const CONNECTIONS_MAX: usize = 1_024;
+
+/// How long accepting rests when the system has no more file descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(200);
+
+/// The bounds of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// How long requests that run at the end may still take.
+    pub grace: Duration,
+    /// How long a client may take for a request's head.
+    pub head_time_max: Duration,
+    /// The most connections at once.
+    pub connections_max: usize,
+}
+
+impl Bounds {
+    /// The bounds of a server in earnest.
+    pub fn with_grace(grace: Duration) -> Bounds {
+        Bounds { grace, head_time_max: HEAD_TIME_MAX, connections_max: CONNECTIONS_MAX }
+    }
+}
+
+/// Serves `router` on `listener` until `stop`, then lets what runs end within `grace`.
+///
+/// After `stop` no connection is accepted and idle ones are closed. What still runs after `grace` is dropped.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
+    serve_within(listener, router, stop, Bounds::with_grace(grace)).await;
+}
+
+/// [`serve`], with other bounds. For tests.
+pub async fn serve_within(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) {
+    let places = Arc::new(Semaphore::new(bounds.connections_max));
+    let connections = TaskTracker::new();
+    let hard_stop = CancellationToken::new();
+    while let Some((stream, place)) = next_connection(&listener, &places, &stop).await {
+        let connection = connection(stream, router.clone(), stop.clone(), bounds.head_time_max);
+        let hard_stop = hard_stop.clone();
+        connections.spawn(async move {
+            tokio::select! {
+                () = connection => {}
+                () = hard_stop.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(bounds.grace, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "Dropped the requests that did not end in time");
+        hard_stop.cancel();
+        connections.wait().await;
+    }
+}
+
+/// Waits for a free place and a client; nothing once stopped.
+async fn next_connection(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let next = async {
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, place)),
+                Err(fault) => {
+                    // Mostly a client that went away again, or too many open files; both pass.
+                    tracing::debug!(error = %fault, "Could not accept a connection");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        next = next => next,
+    }
+}
+
+/// One connection, from its first request to its last.
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, head_time_max: Duration) {
+    // Without it small answers wait for the client's acknowledgement (RFC 896).
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_time_max)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_OCTETS_MAX);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended: Result<(), hyper::Error> = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(fault) = ended {
+        // The client's doing: it went away, was too slow, or does not speak HTTP.
+        tracing::debug!(error = %fault, "A connection broke");
+    }
+}

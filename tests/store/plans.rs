@@ -1,0 +1,116 @@
+//! The schedule stays quick: what is due is found by indexes, with many rows and few due.
+
+use sendready::sending::tier::Tier;
+use sendready::store::db::{Db, Sql};
+use sqlx::AssertSqlSafe;
+
+use crate::store::world::{Place, World, at, id, on_both};
+
+on_both!(claims_walk_indexes, lists_walk_indexes);
+
+const ROWS: u32 = 20_000;
+
+/// Many domains of one client: most verified and not due, some due, some never looked at.
+async fn fill(world: &World) {
+    world.client(1, Tier::Velocity).await;
+    let (numbers, row_id) = match world.place {
+        Place::Postgres(_) => (format!("generate_series(1, {ROWS}) AS n"), "gen_random_uuid()"),
+        Place::Sqlite(_) => (
+            format!(
+                "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) SELECT n FROM s)"
+            ),
+            "randomblob(16)",
+        ),
+    };
+    let (past, future) = (at(-60).to_rfc3339(), at(99_999).to_rfc3339());
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    world
+        .run(&format!(
+            "INSERT INTO email_domains (id, client_id, domain, status, created_at, last_checked_at, next_check_at, check_reason) \
+             SELECT {row_id}, (SELECT id FROM clients), 'd' || n || '.example', 'active', '{past}'{cast}, \
+             CASE WHEN n % 1000 = 1 THEN NULL ELSE '{past}'{cast} END, \
+             CASE WHEN n % 1000 = 1 THEN NULL WHEN n % 1000 IN (2, 3) THEN '{past}'{cast} ELSE '{future}'{cast} END, \
+             CASE WHEN n % 1000 = 2 THEN 'verify' WHEN n % 1000 = 1 THEN NULL ELSE 'schedule' END FROM {numbers}"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+}
+
+/// How the database means to run a statement of the store, its parameters filled in.
+async fn plan(world: &World, name: &str, parameters: &[String]) -> Vec<String> {
+    let statement: Sql =
+        *sendready::store::statements().iter().find(|statement| statement.name.ends_with(name)).unwrap();
+    let fill = |text: &str| {
+        let numbered = parameters.iter().enumerate().rev();
+        numbered.fold(text.to_owned(), |text, (index, value)| text.replace(&format!("${}", index + 1), value))
+    };
+    match world.store.db() {
+        Db::Postgres(pool) => {
+            let text = format!("EXPLAIN {}", fill(statement.postgres));
+            sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(pool).await.unwrap()
+        }
+        Db::Sqlite(pool) => {
+            let text = format!("EXPLAIN QUERY PLAN {}", fill(statement.sqlite));
+            let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(text)).fetch_all(pool).await.unwrap();
+            rows.into_iter().map(|row| row.3).collect()
+        }
+    }
+}
+
+/// Refuses a plan that reads the whole table, or leaves one of the indexes unused.
+fn walks(plan: &[String], indexes: &[&str]) {
+    let shown = plan.join("\n");
+    for index in indexes {
+        assert!(shown.contains(index), "{index} is not used:\n{shown}");
+    }
+    let whole = |line: &&String| line.contains("Seq Scan") || line.trim() == "SCAN email_domains";
+    assert_eq!(plan.iter().find(whole), None, "the whole table is read:\n{shown}");
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{text}'")
+}
+
+/// An id as SQL writes it.
+fn literal(world: &World, number: u128) -> String {
+    match world.place {
+        Place::Postgres(_) => quoted(&id(number).to_string()),
+        Place::Sqlite(_) => format!("X'{}'", id(number).simple()),
+    }
+}
+
+async fn claims_walk_indexes(world: World) {
+    fill(&world).await;
+    let parameters = [quoted(&at(0).to_rfc3339()), quoted(&at(60).to_rfc3339()), literal(&world, 7), "10".to_owned()];
+    let asked = "idx_sendready_domains_asked";
+    let (new, sweep) = ("idx_sendready_domains_new", "idx_sendready_domains_sweep");
+    walks(&plan(&world, "CLAIM_DUE", &parameters).await, &[asked, new, sweep]);
+    walks(&plan(&world, "CLAIM_SWEEP", &parameters).await, &[sweep]);
+    let mut found = Vec::new();
+    for token in 1..=7 {
+        let claims = world.store.domain_claim_due(at(0), at(60), id(token), 10).await.unwrap();
+        found.push((claims.len(), claims.iter().filter(|claim| claim.reason.is_interactive()).count()));
+    }
+    assert_eq!(found, [(10, 10), (10, 10), (10, 10), (10, 10), (10, 0), (10, 0), (0, 0)]);
+}
+
+async fn lists_walk_indexes(world: World) {
+    fill(&world).await;
+    let parameters = [
+        quoted("0001-01-01T00:00:00+00:00"),
+        literal(&world, 0),
+        "50".to_owned(),
+        quoted(""),
+        quoted(""),
+        quoted(""),
+        literal(&world, 1),
+    ];
+    walks(&plan(&world, "domain::LIST", &parameters).await, &["idx_sendready_domains_place"]);
+    let plan_of_client = plan(&world, "domain::LIST_OF_CLIENT", &parameters).await;
+    walks(
+        &plan_of_client,
+        if matches!(world.place, Place::Sqlite(_)) { &["idx_sendready_domains_client_place"] } else { &[] },
+    );
+    let by_name = plan(&world, "domain::BY_NAME", &[quoted("a.example"), quoted("a.example.")]).await;
+    walks(&by_name, &["idx_sendready_domains_name"]);
+}
