@@ -22,6 +22,9 @@ mod judge_stand_in;
 mod notes;
 mod verify_rate;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -45,12 +45,12 @@ impl Kind {
 }
 
 /// Forgets until told to stop. A database that is down only delays it.
-pub async fn run(service: &Service, stop: &CancellationToken) {
+pub async fn run(service: Service, stop: CancellationToken) {
     let mut back_off = BackOff::default();
     loop {
         let wait = tokio::select! {
             () = stop.cancelled() => return,
-            done = prune(service, stop) => match done {
+            done = prune(&service, &stop) => match done {
                 Ok(()) => {
                     back_off.mended();
                     LOOK_INTERVAL

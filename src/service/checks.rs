@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -124,12 +124,18 @@ impl Service {
         let standing = row.standing();
         let (after, happenings) = standing::after(&standing, verdicts(seen.report), now, self.settings.patience);
         let notes = notes::notes(seen.report, before, now);
+        // Ids sort by their microsecond: those of one check keep the order in which they are told.
+        let mut at = now;
+        let mut next_id = || {
+            at += TimeDelta::microseconds(1);
+            self.chance.id(at)
+        };
         let mut events: Vec<_> = happenings
             .into_iter()
-            .map(|what| events::happened(self.chance.id(now), what, row, &standing, &after, Some(seen.report)))
+            .map(|what| events::happened(next_id(), what, row, &standing, &after, Some(seen.report)))
             .collect();
         if notes::found_changed(before, &notes) {
-            events.push(events::records_changed(self.chance.id(now), row, &standing, &after, seen.report));
+            events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
         let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
         Settlement {
