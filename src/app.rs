@@ -1,6 +1,5 @@
 //! Wiring: from settings to a running process. The only place that names concrete adapters.
 
-use std::error::Error as _;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,10 +14,11 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::hickory::Hickory;
-use crate::dns::{self, Resolver};
+use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
 use crate::http::health::Health;
-use crate::jobs;
+use crate::jobs::checks::Checks;
+use crate::jobs::prune;
 use crate::lifecycle::{End, Lifecycle};
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
@@ -33,7 +33,7 @@ use crate::verify::standing::Patience;
 pub enum StartError {
     /// The system's resolvers could not be read.
     #[error("the system's resolvers could not be read; name one with --resolver or dns.resolvers")]
-    Resolvers(#[source] io::Error),
+    Resolvers(#[source] NoSystemServers),
     /// The database.
     #[error("the database could not be opened; look at database.url")]
     Store(#[from] StoreError),
@@ -79,11 +79,11 @@ pub fn chain(fault: &dyn std::error::Error) -> String {
 /// [`StartError::Resolvers`].
 pub fn resolver(config: &Config) -> Result<Arc<dyn Resolver>, StartError> {
     let servers = if config.dns.resolvers.is_empty() {
-        dns::hickory::system_servers().map_err(StartError::Resolvers)?
+        dns::system_servers().map_err(StartError::Resolvers)?
     } else {
         config.dns.resolvers.clone()
     };
-    Ok(Arc::new(Hickory::new(dns::hickory::Settings {
+    Ok(Arc::new(Hickory::new(dns::Settings {
         servers,
         timeout: config.dns.timeout,
         in_flight_max: config.dns.max_in_flight,
@@ -138,10 +138,13 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     lifecycle.catch_signals().map_err(StartError::Signals)?;
     let stop = lifecycle.stop();
     let health = Health::default();
-    let router = http::router(service.clone(), health.clone(), metrics.clone());
+    let router = http::router(service.clone(), health.clone(), Some(metrics.clone()));
     lifecycle.spawn("http", http::serve::serve(listener, router, stop.soft.clone(), config.shutdown.grace));
-    lifecycle.spawn("checks", jobs::checks::run(service.clone(), resolver, health, stop.clone()));
-    lifecycle.spawn("prune", jobs::prune::run(service, stop.clone()));
+    let checks = Checks::new(service.clone(), resolver, config.shutdown.grace);
+    let soft = stop.soft.clone();
+    lifecycle.spawn_checked("checks", async move { checks.run(&soft).await });
+    let soft = stop.soft.clone();
+    lifecycle.spawn("prune", async move { prune::run(&service, &soft).await });
     lifecycle.spawn("metrics", async move {
         tokio::select! {
             () = metrics.upkeep() => {}

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use hickory_resolver::config::ResolverConfig;
 use hickory_resolver::net::NetError;
 use hickory_resolver::system_conf::read_system_conf;
 use thiserror::Error;
@@ -56,5 +57,41 @@ pub struct NoSystemServers(#[source] NetError);
 /// [`NoSystemServers`] when there is no such file, or no server in it; whoever runs the machine can name some.
 pub fn system_servers() -> Result<Vec<SocketAddr>, NoSystemServers> {
     let (config, _) = read_system_conf().map_err(NoSystemServers)?;
-    Ok(config.name_servers().iter().map(|server| SocketAddr::new(server.ip, PORT)).collect())
+    Ok(servers_of(&config))
+}
+
+/// The servers of a configuration, each once: some systems list one under two interfaces.
+fn servers_of(config: &ResolverConfig) -> Vec<SocketAddr> {
+    let mut servers = Vec::new();
+    for server in config.name_servers() {
+        let address = SocketAddr::new(server.ip, PORT);
+        if !servers.contains(&address) {
+            servers.push(address);
+        }
+    }
+    servers
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::system_conf::parse_resolv_conf;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(why: &str, text: &str, expected: &str) {
+        let shown = match parse_resolv_conf(text) {
+            Ok((config, _)) => servers_of(&config).iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" "),
+            Err(source) => NoSystemServers(source).to_string(),
+        };
+        assert_eq!(shown, expected, "{why}");
+    }
+
+    #[test]
+    fn the_systems_servers_are_read() {
+        check("in order", "nameserver 192.0.2.2\nnameserver 192.0.2.1\n", "192.0.2.2:53 192.0.2.1:53");
+        check("IPv6", "search example.test\nnameserver 2001:db8::1\n", "[2001:db8::1]:53");
+        check("each once", "nameserver 192.0.2.1\nnameserver 192.0.2.1\n", "192.0.2.1:53");
+        check("none", "search example.test\n", "the system names no DNS servers");
+    }
 }

@@ -1,10 +1,9 @@
 //! sendready tells whether an email domain may send, and exactly what to publish where if not.
 //!
 //! The layers, from the inside out: [`protocol`], [`verify`] and [`sending`] are pure; [`clock`], [`chance`],
-//! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world; [`checker`] puts them to use; [`lifecycle`]
-//! starts and stops it all. See `ARCHITECTURE.md`.
+//! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world; [`checker`] and [`service`] are what the product
+//! does; [`http`] and [`jobs`] are the ways in; [`lifecycle`], [`app`] and [`cli`] put it together. See `ARCHITECTURE.md`.
 
-pub mod http;
 pub mod protocol;
 pub mod sending;
 pub mod verify;
@@ -17,8 +16,11 @@ pub mod store;
 pub mod telemetry;
 
 pub mod checker;
-
 pub mod service;
 
+pub mod http;
 pub mod jobs;
+
+pub mod app;
+pub mod cli;
 pub mod lifecycle;

@@ -1,3 +1,13 @@
-//! The thin binary.
+//! The binary: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
+        return ExitCode::FAILURE;
+    };
+    let exit = runtime.block_on(sendready::cli::run());
+    // A read of standard input that nobody waits for any more must not hold the process.
+    runtime.shutdown_background();
+    exit
+}

@@ -21,6 +21,11 @@ fn settings(servers: &[&DnsServer]) -> Settings {
     Settings { servers, timeout: TIMEOUT, in_flight_max: 128 }
 }
 
+/// Where packets are counted: so long that none is sent twice, however busy the machine.
+fn patient(servers: &[&DnsServer]) -> Settings {
+    Settings { timeout: Duration::from_secs(30), ..settings(servers) }
+}
+
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
@@ -73,11 +78,11 @@ async fn a_no_is_a_word_and_goes_to_nobody_else() {
 async fn a_silent_server_is_left_out_while_another_is_there() {
     let silent = DnsServer::script(|_| Scripted::Drop);
     let good = DnsServer::script(says("good"));
-    let hickory = Hickory::new(Settings { timeout: Duration::from_millis(300), ..settings(&[&silent, &good]) });
+    let hickory = Hickory::new(Settings { timeout: Duration::from_millis(500), ..settings(&[&silent, &good]) });
     assert_eq!(ask(&hickory, "a.test").await, ["timeout", "found 60s [good]"]);
     assert_eq!(ask(&hickory, "b.test").await, ["timeout", "found 60s [good]"]);
     assert_eq!(ask(&hickory, "c.test").await, ["found 60s [good]"]);
-    let alone = Hickory::new(Settings { timeout: Duration::from_millis(300), ..settings(&[&silent]) });
+    let alone = Hickory::new(Settings { timeout: Duration::from_millis(500), ..settings(&[&silent]) });
     for _ in 0..3 {
         assert_eq!(ask(&alone, "a.test").await, ["timeout"], "there is nobody else");
     }
@@ -92,8 +97,8 @@ async fn no_servers_are_unreachable() {
 
 #[tokio::test]
 async fn an_address_without_a_way_is_unreachable() {
-    // RFC 6666 §4: a prefix for discarding, which no machine has a route to but by default; loopback cannot reach it.
-    let server = "[::ffff:0.0.0.0]:0".parse().unwrap();
+    // Nothing can be sent to port 0: the system refuses, as it does where there is no route.
+    let server = "127.0.0.1:0".parse().unwrap();
     let hickory = Hickory::new(Settings { servers: vec![server], ..settings(&[]) });
     assert_eq!(ask(&hickory, "example.test").await, ["unreachable"]);
 }
@@ -129,7 +134,7 @@ async fn names_come_back_folded() {
 #[tokio::test]
 async fn nothing_is_cached() {
     let server = DnsServer::script(says("one"));
-    let hickory = Hickory::new(settings(&[&server]));
+    let hickory = Hickory::new(patient(&[&server]));
     assert_eq!(ask(&hickory, "example.test").await, ["found 60s [one]"]);
     server.set_script(says("two"));
     assert_eq!(ask(&hickory, "example.test").await, ["found 60s [two]"]);
@@ -156,7 +161,7 @@ async fn odd_octets_reach_the_wire_unchanged() {
 #[tokio::test]
 async fn so_many_are_asked_at_once_and_no_more() {
     let server = DnsServer::script(|question| says("x")(question).after(Duration::from_millis(50)));
-    let hickory = Hickory::new(Settings { in_flight_max: 4, ..settings(&[&server]) });
+    let hickory = Hickory::new(Settings { in_flight_max: 4, ..patient(&[&server]) });
     let names: Vec<String> = (0..40).map(|label| format!("n{label}.test")).collect();
     let answers = futures_util::future::join_all(names.iter().map(|name| ask(&hickory, name))).await;
     assert!(
@@ -183,11 +188,11 @@ async fn time_is_up_for_all_steps_together() {
 #[tokio::test]
 async fn rubbish_is_no_answer_and_no_panic() {
     let server = DnsServer::script(|question| Scripted::Octets(rubbish(question)));
-    let hickory = Hickory::new(Settings { timeout: Duration::from_millis(300), ..settings(&[&server]) });
+    let hickory = Hickory::new(Settings { timeout: Duration::from_millis(500), ..settings(&[&server]) });
     let names: Vec<String> = (0..400).map(|label| format!("n{label}.test")).collect();
     let answers = futures_util::future::join_all(names.iter().map(|name| ask(&hickory, name))).await;
     for (name, answer) in names.iter().zip(answers) {
-        assert!(["malformed", "timeout", "truncated"].contains(&answer[0].as_str()), "{name}: {answer:?}");
+        assert!(["malformed", "timeout"].contains(&answer[0].as_str()), "{name}: {answer:?}");
     }
     server.set_script(says("well again"));
     assert_eq!(ask(&hickory, "example.test").await, ["found 60s [well again]"]);

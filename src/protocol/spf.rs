@@ -9,6 +9,7 @@
 //! (§4.6), so [`parse`] stops at the first and says which. Macros are checked here too (§7.1).
 
 pub mod cidr;
+pub mod domain_spec;
 pub mod macros;
 pub mod terms;
 
@@ -16,7 +17,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::protocol::spf::macros::DomainSpec;
+use crate::protocol::spf::domain_spec::DomainSpec;
 use crate::protocol::spf::terms::{
     Directive, Mechanism, Qualifier, Term, TermFault, UnknownModifier, read_term, shown,
 };
@@ -155,3 +156,6 @@ fn add(record: &mut SpfRecord, term: Term) -> Result<(), TermFault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Owns the verdict on one selector. Keys are compared as keys, not as text, and by whatever path
 //! they come: a TXT record, a CNAME, or a CNAME that somebody flattened. What a text at a selector
-//! says is read in [`record`].
+//! says is read in `record`.
 //!
 //! # Strictness
 //!
@@ -70,6 +70,24 @@ pub fn planned(expectation: &Expectation, selector: &DkimExpectation) -> RecordR
         verdict: Verdict::Unchecked,
         found: Vec::new(),
         findings: Vec::new(),
+    }
+}
+
+/// What is said of DKIM where no selector is known: nobody asked.
+pub fn unasked(expectation: &Expectation) -> RecordReport {
+    let domain = expectation.domain.name();
+    RecordReport {
+        purpose: Purpose::Dkim,
+        record_type: RecordType::Txt,
+        name: domain.child("_domainkey").unwrap_or_else(|_| domain.clone()),
+        value: None,
+        priority: None,
+        action: Action::Add,
+        staged: false,
+        ttl_seconds: expectation.ttl_seconds,
+        verdict: Verdict::Unchecked,
+        found: Vec::new(),
+        findings: vec![Finding::Dkim(DkimFinding::NoSelector)],
     }
 }
 

@@ -10,11 +10,11 @@ use crate::verify::evidence::Evidence;
 use crate::verify::expectation::Expectation;
 use crate::verify::mx;
 use crate::verify::placement;
+use crate::verify::purpose::Purpose;
 use crate::verify::report::{DmarcSummary, RecordReport, Report, SpfSummary};
 use crate::verify::spf;
 use crate::verify::standing::Verdicts;
 use crate::verify::step::{Needs, Step};
-use crate::verify::purpose::Purpose;
 use crate::verify::zone::{self, Zone};
 
 /// Judges a domain, or says what to ask first.
@@ -67,11 +67,7 @@ fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs
     (report, needs)
 }
 
-fn spf_part(
-    expectation: &Expectation,
-    evidence: &Evidence,
-    needs: &mut Needs,
-) -> (RecordReport, Option<SpfSummary>) {
+fn spf_part(expectation: &Expectation, evidence: &Evidence, needs: &mut Needs) -> (RecordReport, Option<SpfSummary>) {
     match needs.keep(spf::judge(expectation, evidence)) {
         Some(judgement) => (judgement.record, Some(judgement.summary)),
         None => (spf::planned(expectation), None),

@@ -8,6 +8,7 @@ pub mod dmarc;
 pub mod evidence;
 pub mod expectation;
 pub mod finding;
+pub mod judge;
 pub mod mx;
 pub mod placement;
 pub mod purpose;

@@ -3,15 +3,26 @@
 //! Owns [`check_host`], the function of RFC 7208 §4, and the judgement of a domain's record. Pure:
 //! what DNS said is evidence, and what is still to be asked is the result.
 
+mod draft;
 pub mod evaluate;
+pub mod judgement;
+pub mod lint;
+pub mod near;
+pub mod reach;
 pub mod select;
 pub mod trace;
+pub mod tree;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::verify::evidence::Evidence;
 use crate::verify::spf::evaluate::Evaluation;
+pub use crate::verify::spf::judgement::{SpfJudgement, judge, planned};
+pub use crate::verify::spf::lint::{SpfLint, lint};
 use crate::verify::spf::trace::TraceLine;
 use crate::verify::step::{Needs, Step};
 
@@ -101,7 +112,9 @@ impl Session {
             None => (Default::default(), to_a_labels(mail_from)),
         };
         let local_part = if local_part.is_empty() { b"postmaster".to_vec() } else { local_part.to_vec() };
-        Session { ip, helo, local_part, sender_domain: domain.clone(), domain, receiver: None, now_seconds }
+        // A trailing dot is no part of the name that `%{o}` stands for.
+        let sender_domain = domain.strip_suffix(b".").unwrap_or(&domain).to_vec();
+        Session { ip, helo, local_part, sender_domain, domain, receiver: None, now_seconds }
     }
 
     /// The session that a requirement is judged by: postmaster of `domain`, from `ip`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sendready::protocol::name::Name;
-use sendready::protocol::spf::macros::Target;
+use sendready::protocol::spf::domain_spec::Target;
 use sendready::verify::evidence::{
     Alias, Answer, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Txt,
 };

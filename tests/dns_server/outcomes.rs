@@ -4,15 +4,16 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::DNSClass;
+use hickory_resolver::proto::rr::RecordType::TXT;
+use sendready::dns::Resolver;
 use sendready::dns::hickory::Hickory;
 use sendready::verify::evidence::{Question, RecordData, RecordType, Txt};
 
-use crate::dns_server::{TIMEOUT, ask, name, question, settings, text};
+use crate::dns_server::{TIMEOUT, ask, name, patient, question, settings, text};
 use crate::support::dns_server::{DnsServer, Row, Scripted};
 use crate::support::shown::shown;
-use sendready::dns::Resolver;
 
 /// The name that every case asks for. Letters enough that 0x20 changes it.
 const NAME: &str = "a-name-with-many-letters.example.test";
@@ -26,7 +27,7 @@ fn alias(target: &str) -> RecordData {
 }
 
 /// A message, and what is bent in it before it is sent.
-fn bent(scripted: Scripted, bend: impl FnOnce(&mut hickory_resolver::proto::op::Message)) -> Scripted {
+fn bent(scripted: Scripted, bend: impl FnOnce(&mut Message)) -> Scripted {
     let Scripted::Message(mut message) = scripted else { panic!("only a message can be bent") };
     bend(&mut message);
     Scripted::Message(message)
@@ -71,10 +72,8 @@ fn of(answers: &[Row<'_>], authorities: &[Row<'_>]) -> Scripted {
 #[tokio::test]
 async fn answers_and_denials() {
     let octets = RecordData::Txt(Txt { strings: vec![b"\xff\x00".to_vec(), Vec::new(), b"b".to_vec()] });
-    let foreign = bent(good(), |message| {
-        let mut record = message.answers[0].clone();
-        record.dns_class = DNSClass::CH;
-        message.answers.insert(0, record);
+    let foreign = bent(of(&[(NAME, 60, text("bad")), (NAME, 60, text("good"))], &[]), |message| {
+        message.answers[0].dns_class = DNSClass::CH;
     });
     let not_recursing = |scripted| bent(scripted, |message| message.metadata.recursion_available = false);
     let own = |minimum| [("example.test", 300, soa(minimum))];
@@ -117,7 +116,8 @@ async fn answers_and_denials() {
 
 #[tokio::test]
 async fn failures() {
-    let wrong_question = bent(good(), |message| message.metadata.truncation = false);
+    let other = Query::query(hickory_resolver::proto::rr::Name::from_ascii("other.test.").unwrap(), TXT);
+    let other = bent(good(), |message| message.queries = vec![other]);
     let elsewhere = of(&[("elsewhere.test", 60, text("bad"))], &[]);
     let two = of(&[(NAME, 60, alias("a.test")), (NAME, 60, alias("b.test")), ("a.test", 60, text("a"))], &[]);
     let round = of(&[(NAME, 60, alias("a.test")), ("a.test", 60, alias(NAME))], &[]);
@@ -144,7 +144,8 @@ async fn failures() {
         check("two targets, RFC 2181 §10.1", two, "malformed"),
         check("a chain that goes round", round, "malformed"),
         check("the name itself", of(&[(NAME, 60, alias(NAME))], &[]), "malformed"),
-        check("whole", wrong_question, "found 60s [good]"),
+        check("another question's answer is not ours", other.clone(), "timeout"),
+        check("another question's answer over TCP", Scripted::TcThen(Box::new(other)), "malformed"),
     ];
     join_all(cases.map(|case| Box::pin(case) as std::pin::Pin<Box<dyn Future<Output = ()>>>)).await;
 }
@@ -198,7 +199,7 @@ async fn chains_are_followed_by_us() {
             of(&[(other, 1, alias(&next))], &[])
         }
     });
-    let hickory = Hickory::new(settings(&[&parts]));
+    let hickory = Hickory::new(patient(&[&parts]));
     assert_eq!(ask(&hickory, "a.test").await, ["found ->b.test ->c.test ->d.test 50s [end]"]);
     assert_eq!(parts.asked().len(), 3, "only the end of each part is asked again");
     assert_eq!(ask(&hickory, "round.test").await, ["malformed"]);
@@ -216,7 +217,7 @@ async fn a_server_from_before_edns_is_asked_without() {
         0 => Scripted::code(ResponseCode::FormErr),
         _ => good(),
     });
-    assert_eq!(ask(&Hickory::new(settings(&[&server])), NAME).await, ["found 60s [good]"]);
+    assert_eq!(ask(&Hickory::new(patient(&[&server])), NAME).await, ["found 60s [good]"]);
     assert_eq!(server.asked().iter().map(|asked| asked.payload).collect::<Vec<_>>(), [Some(1_232), None]);
 }
 

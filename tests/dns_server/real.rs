@@ -104,3 +104,17 @@ async fn what_is_published_is_seen_when_caches_let_go() {
     knot.edit("example.test", &[&["zone-unset", "s1._domainkey", "TXT"]]);
     assert_eq!(ask(&published, key).await, ["nxdomain by example.test 300s"]);
 }
+
+#[tokio::test]
+async fn a_zone_that_does_not_validate_is_bogus() {
+    let knot = Knot::start(&[("example.test", ZONE)]);
+    let unbound = Unbound::start_distrusting(&["example.test"], knot.address);
+    assert_eq!(ask(&at(unbound.address), "example.test").await, ["bogus"]);
+}
+
+#[tokio::test]
+async fn a_zone_whose_servers_are_gone_is_servfail() {
+    let knot = Knot::start(&[("example.test", ZONE)]);
+    let unbound = Unbound::start(&["other.test"], knot.address);
+    assert_eq!(ask(&at(unbound.address), "www.other.test").await, ["servfail"], "knot refuses what it does not serve");
+}

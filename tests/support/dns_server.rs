@@ -34,7 +34,7 @@ use tokio::sync::oneshot;
 pub enum Scripted {
     /// Answers, whole, as a recursive server does; TC over UDP where it does not fit. A failure becomes its packet.
     Answer(Answer),
-    /// Sends this message; id, question and the response bit are filled in.
+    /// Sends this message; id, response bit and, where there is none, the question are filled in.
     Message(Box<Message>),
     /// Sends these octets after the two of the right id.
     Octets(Vec<u8>),
@@ -323,7 +323,9 @@ impl ReplyTo<'_> {
         message.metadata.id = self.id;
         message.metadata.message_type = MessageType::Response;
         message.metadata.recursion_desired = self.request.metadata.recursion_desired;
-        message.queries = vec![self.query.clone()];
+        if message.queries.is_empty() {
+            message.queries.push(self.query.clone());
+        }
         if self.request.edns.is_some()
             && message.edns.is_none()
             && message.metadata.response_code != ResponseCode::FormErr

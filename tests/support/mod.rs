@@ -8,13 +8,18 @@ pub mod shown;
 pub mod unbound;
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The user and group `nobody`, for servers that refuse to run as root or should not.
 const NOBODY: u32 = 65_534;
+
+/// How long a server's start may take, on a busy machine.
+const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A child process that is killed when dropped.
 #[derive(Debug)]
@@ -60,10 +65,18 @@ impl Drop for Daemon {
 /// A loopback port that is free for both UDP and TCP now; somebody else may still take it.
 pub fn free_port() -> u16 {
     loop {
-        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = udp.local_addr().unwrap().port();
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
+}
+
+/// Whether anything comes back from there: a question for the root's NS without RD, which nobody is asked about.
+fn answers(address: SocketAddr) -> bool {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let question = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+    socket.send_to(&question, address).is_ok() && socket.recv_from(&mut [0; 512]).is_ok()
 }

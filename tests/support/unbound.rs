@@ -6,14 +6,11 @@
 //! ```
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, free_port};
-
-/// How long a start may take, on a busy machine.
-const START_TIME_MAX: Duration = Duration::from_secs(30);
+use crate::support::{Daemon, START_TIME_MAX, answers, free_port};
 
 /// A running unbound; stops when dropped.
 pub struct Unbound {
@@ -27,13 +24,27 @@ impl Unbound {
     /// Starts it so that it asks `authority` about `zones`, and waits until it answers.
     #[track_caller]
     pub fn start(zones: &[&str], authority: SocketAddr) -> Unbound {
+        Unbound::start_with(zones, authority, " module-config: \"iterator\"\n")
+    }
+
+    /// The same, but it expects a key (RFC 4509) that no server of these zones has: all it learns is bogus.
+    #[track_caller]
+    pub fn start_distrusting(zones: &[&str], authority: SocketAddr) -> Unbound {
+        let digest = "1234567890abcdef".repeat(4);
+        let anchors = zones.iter().map(|zone| format!(" trust-anchor: \"{zone}. DS 12345 13 2 {digest}\"\n"));
+        let options = format!(" module-config: \"validator iterator\"\n ede: yes\n{}", anchors.collect::<String>());
+        Unbound::start_with(zones, authority, &options)
+    }
+
+    #[track_caller]
+    fn start_with(zones: &[&str], authority: SocketAddr, options: &str) -> Unbound {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let port = free_port();
         let mut configuration = format!(
             "server:\n interface: 127.0.0.1@{port}\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n directory: \"{0}\"\n \
-             pidfile: \"\"\n use-syslog: no\n num-threads: 1\n module-config: \"iterator\"\n do-not-query-localhost: no\n \
-             local-zone: \"test.\" nodefault\nremote-control:\n control-enable: yes\n control-interface: {0}/control\n \
+             pidfile: \"\"\n use-syslog: no\n num-threads: 1\n do-not-query-localhost: no\n \
+             local-zone: \"test.\" nodefault\n{options}remote-control:\n control-enable: yes\n control-interface: {0}/control\n \
              control-use-cert: no\n",
             path.display()
         );
@@ -64,12 +75,4 @@ impl Unbound {
             "{zone} is not flushed"
         );
     }
-}
-
-/// Whether anything comes back from there: a question for the root's NS without RD, which nobody is asked about.
-fn answers(address: SocketAddr) -> bool {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let question = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
-    socket.send_to(&question, address).is_ok() && socket.recv_from(&mut [0; 512]).is_ok()
 }

@@ -175,3 +175,85 @@ fn is_bogus(message: &Message) -> bool {
 fn ttl(record: &Record) -> u32 {
     if i32::try_from(record.ttl).is_ok() { record.ttl } else { 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::op::{OpCode, Query};
+    use hickory_resolver::proto::rr::rdata::{CNAME, SOA, TXT};
+
+    use super::*;
+
+    const AUTHORITATIVE: Manner =
+        Manner { recursion_desired: false, checking_disabled: false, authority_required: true };
+
+    fn wire_name(text: &str) -> proto::rr::Name {
+        proto::rr::Name::from_ascii(text).unwrap()
+    }
+
+    /// A reply to a question for text at `a.test`.
+    fn message(answers: &[Record]) -> Message {
+        let mut message = Message::response(1, OpCode::Query);
+        message.add_query(Query::query(wire_name("a.test."), proto::rr::RecordType::TXT));
+        message.add_answers(answers.iter().cloned());
+        message
+    }
+
+    fn text(owner: &str) -> Record {
+        Record::from_rdata(wire_name(owner), 60, RData::TXT(TXT::from_bytes(vec![b"x"])))
+    }
+
+    fn outcome(message: &Message, manner: Manner) -> &'static str {
+        match read(message, Chain::at(Name::parse("a.test").unwrap()), RecordType::Txt, manner) {
+            Reading::Done(answer) => answer.outcome(),
+            Reading::Open(_) => "open",
+        }
+    }
+
+    #[track_caller]
+    fn check(why: &str, bend: impl FnOnce(&mut Message), expected: &str) {
+        let mut message = message(&[text("a.test.")]);
+        message.metadata.authoritative = true;
+        bend(&mut message);
+        assert_eq!(outcome(&message, AUTHORITATIVE), expected, "{why}");
+    }
+
+    #[test]
+    fn an_authority_must_say_that_it_is_one() {
+        let soa = SOA::new(wire_name("ns.test."), wire_name("h.test."), 1, 1, 1, 1, 1);
+        let soa = Record::from_rdata(wire_name("test."), 60, RData::SOA(soa));
+        let alias = Record::from_rdata(wire_name("a.test."), 60, RData::CNAME(CNAME(wire_name("b.test."))));
+        check("with AA", |_| {}, "found");
+        check("without AA", |message| message.metadata.authoritative = false, "lame");
+        check(
+            "a denial without AA",
+            |message| {
+                message.metadata.authoritative = false;
+                message.metadata.response_code = ResponseCode::NXDomain;
+                message.answers.clear();
+                message.add_authority(soa);
+            },
+            "lame",
+        );
+        check("refused, AA or not", |message| message.metadata.response_code = ResponseCode::Refused, "refused");
+        check("a chain that leaves the zone", |message| message.answers = vec![alias], "open");
+        check("no question", |message| message.queries.clear(), "malformed");
+        check("another name", |message| message.queries[0].name = wire_name("b.test."), "malformed");
+        check("another type", |message| message.queries[0].query_type = proto::rr::RecordType::A, "malformed");
+        check("another case", |message| message.queries[0].name = wire_name("A.tEst."), "found");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read(changes in proptest::collection::vec((0_usize..120, 0_u8..=255), 0..6)) {
+            let alias = Record::from_rdata(wire_name("a.test."), 60, RData::CNAME(CNAME(wire_name("b.test."))));
+            let mut octets = message(&[alias, text("b.test.")]).to_vec().unwrap();
+            for (place, octet) in changes {
+                let length = octets.len();
+                octets[place % length] = octet;
+            }
+            if let Ok(message) = Message::from_vec(&octets) {
+                outcome(&message, Manner::RECURSIVE);
+            }
+        }
+    }
+}

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
 use crate::protocol::spf::cidr::{self, DualCidr, IP4_BITS, IP6_BITS, Network};
-use crate::protocol::spf::macros::{DomainSpec, DomainSpecFault, MacroFault, MacroPlace, MacroString};
+use crate::protocol::spf::domain_spec::{DomainSpec, DomainSpecFault};
+use crate::protocol::spf::macros::{MacroFault, MacroPlace, MacroString};
 
 /// What follows when a mechanism matches. RFC 7208 §4.6.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -102,17 +102,19 @@ fn near_misses_are_told_and_repaired() {
 fn more_may_be_required() {
     let reject = DmarcExpectation { policy: Some(Policy::Reject), ..DmarcExpectation::default() };
     check("enough", &reject, &[(OWN, "v=DMARC1; p=reject")], "valid keep  = v=DMARC1; p=reject");
-    let kept = "mismatch replace dmarc.too-weak = v=DMARC1; p=reject; adkim=s; rua=mailto:x@example.com";
-    check("the rest is kept", &reject, &[(OWN, "v=DMARC1; p=none; adkim=s; rua=mailto:x@example.com")], kept);
+    let kept = "mismatch replace dmarc.too-weak = v=DMARC1; p=reject; adkim=s; rua=mailto:x@a.example.com";
+    check("the rest is kept", &reject, &[(OWN, "v=DMARC1; p=none; adkim=s; rua=mailto:x@a.example.com")], kept);
     let tested = "mismatch replace dmarc.too-weak dmarc.test-mode = v=DMARC1; p=reject";
     check("t=y goes", &reject, &[(OWN, "v=DMARC1; p=reject; t=y")], tested);
     let above = "mismatch add dmarc.too-weak dmarc.inherited = v=DMARC1; p=reject";
     check("the one above is left alone", &reject, &[(ABOVE, "v=DMARC1; p=none")], above);
+    let reports = "mismatch add dmarc.too-weak dmarc.inherited dmarc.subdomains-weaker = v=DMARC1; p=reject; rua=mailto:x@example.com";
+    let weaker = "v=DMARC1; p=quarantine; sp=none; rua=mailto:x@example.com";
+    check("and its reports are kept", &reject, &[(ABOVE, weaker)], reports);
     check("none", &reject, &[], "missing add dmarc.missing = v=DMARC1; p=reject");
     let rua = DmarcExpectation { rua: vec!["mailto:d@a.example.com".to_owned()], ..DmarcExpectation::default() };
-    let joined =
-        "mismatch replace dmarc.reports-missing = v=DMARC1; p=reject; rua=mailto:x@example.com,mailto:d@a.example.com";
-    check("reports", &rua, &[(OWN, "v=DMARC1; p=reject; rua=mailto:x@example.com")], joined);
+    let joined = "mismatch replace dmarc.reports-missing = v=DMARC1; p=reject; rua=mailto:x@a.example.com,mailto:d@a.example.com";
+    check("reports", &rua, &[(OWN, "v=DMARC1; p=reject; rua=mailto:x@a.example.com")], joined);
     check(
         "reports, sent already",
         &rua,
@@ -139,8 +141,6 @@ fn foreign_destinations_must_agree() {
     check("its text is foreign", &any, &zone((agrees, "v=spf1 -all")), &asks);
     check("nobody could tell", &any, &zone((agrees, "servfail")), &fine);
 }
-
-use crate::protocol::dmarc::DmarcRecord;
 
 #[test]
 fn a_record_by_itself() {

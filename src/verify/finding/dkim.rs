@@ -6,6 +6,8 @@ use crate::verify::finding::{Fact, Severity};
 /// What a judgement of a DKIM selector noticed. Texts in it are cut and escaped already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DkimFinding {
+    /// No selector is known, so no key can be asked for.
+    NoSelector,
     /// There is no key at the selector.
     Missing {
         /// The length of the text to publish, in octets, where it is known.
@@ -162,6 +164,7 @@ impl DkimFinding {
     /// The code. Never changes once released.
     pub fn code(&self) -> &'static str {
         match self {
+            DkimFinding::NoSelector => "dkim.no-selector",
             DkimFinding::Missing { .. } => "dkim.missing",
             DkimFinding::Unanswered { .. } => "dkim.unanswered",
             DkimFinding::LongName => "dkim.long-name",
@@ -205,7 +208,9 @@ impl DkimFinding {
             | DkimFinding::TestMode
             | DkimFinding::WrongTarget { .. }
             | DkimFinding::Flattened { .. } => Severity::Warning,
-            DkimFinding::Strict | DkimFinding::ExpectedUnknown | DkimFinding::Key { .. } => Severity::Notice,
+            DkimFinding::NoSelector | DkimFinding::Strict | DkimFinding::ExpectedUnknown | DkimFinding::Key { .. } => {
+                Severity::Notice
+            }
             _ => Severity::Error,
         }
     }
@@ -264,6 +269,7 @@ impl DkimFinding {
         let text = || "\"v=DKIM1; k=rsa; p=MIGf…".to_owned();
         let why = || "two semicolons follow each other".to_owned();
         vec![
+            DkimFinding::NoSelector,
             DkimFinding::Missing { value_octets: Some(410) },
             DkimFinding::Unanswered { question: "s1._domainkey.example.com TXT".to_owned(), outcome: "servfail" },
             DkimFinding::LongName,

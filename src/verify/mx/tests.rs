@@ -49,7 +49,7 @@ fn answer(question: &Question, zone: &str) -> Answer {
             match address.parse().unwrap() {
                 IpAddr::V4(address) if question.record_type == RecordType::A => records.push(RecordData::A(address)),
                 IpAddr::V6(address) if question.record_type == RecordType::Aaaa => {
-                    records.push(RecordData::Aaaa(address))
+                    records.push(RecordData::Aaaa(address));
                 }
                 _ => {}
             }

@@ -15,7 +15,8 @@ use std::net::IpAddr;
 
 use crate::protocol::name::{Name, NameFault};
 use crate::protocol::spf::cidr::DualCidr;
-use crate::protocol::spf::macros::{DomainSpec, Letter, MacroPlace, MacroString, MacroValues, Target, reverse_name};
+use crate::protocol::spf::domain_spec::{DomainSpec, Target};
+use crate::protocol::spf::macros::{Letter, MacroPlace, MacroString, MacroValues, reverse_name};
 use crate::protocol::spf::terms::{Directive, Mechanism, Qualifier, shown};
 use crate::protocol::spf::{LOOKUPS_MAX, NAMES_MAX, SpfRecord, VOID_LOOKUPS_MAX, parse};
 use crate::verify::evidence::{Answer, Evidence, Question, RecordData, RecordType, Txt};

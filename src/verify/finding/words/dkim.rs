@@ -10,6 +10,9 @@ use crate::verify::finding::words::Place;
 )]
 pub(super) fn message(finding: &DkimFinding) -> String {
     match finding {
+        DkimFinding::NoSelector => "DKIM was not checked: its key stands at a selector, selectors cannot be listed by DNS, and we never guess one \
+             (RFC 6376 §3.1)."
+            .to_owned(),
         DkimFinding::Missing { .. } => {
             "There is no DKIM key at this selector, so signed mail cannot be verified.".to_owned()
         }
@@ -116,9 +119,16 @@ pub(super) fn message(finding: &DkimFinding) -> String {
 }
 
 /// What to do about it, at the panel where `place` is edited.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm per finding; cut in two, the compiler would not miss a forgotten one"
+)]
 pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
     let field = place.field();
     match finding {
+        DkimFinding::NoSelector => {
+            "Say which selector the mail is signed with: it is the `s=` tag of the DKIM-Signature header of any signed message.".to_owned()
+        }
         DkimFinding::Missing { value_octets } => {
             let cut = match value_octets {
                 Some(octets) if *octets > 255 => format!(
@@ -176,7 +186,9 @@ pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
         DkimFinding::ExpectedUnknown => {
             "Compare the key's fingerprint with the one that your signing provider shows.".to_owned()
         }
-        DkimFinding::Key { .. } => "Nothing to do.".to_owned(),
+        DkimFinding::Key { .. } => {
+            "Nothing to do; compare the fingerprint with the signing provider's if in doubt.".to_owned()
+        }
         DkimFinding::WrappedEd25519 { right } => {
             format!("In the TXT record at host {field}, replace what stands behind `p=` by {right}.")
         }
