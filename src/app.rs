@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::dns::hickory::Hickory;
 use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
-use crate::http::health::Health;
-use crate::jobs::checks::Checks;
+use crate::http::health::{CheckerState, Health};
+use crate::jobs::checks::{self, Pulse};
 use crate::jobs::prune;
 use crate::lifecycle::{End, Lifecycle};
 use crate::service::schedule::{Rhythm, Rung};
@@ -140,11 +140,15 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     let health = Health::default();
     let router = http::router(service.clone(), health.clone(), Some(metrics.clone()));
     lifecycle.spawn("http", http::serve::serve(listener, router, stop.soft.clone(), config.shutdown.grace));
-    let checks = Checks::new(service.clone(), resolver, config.shutdown.grace);
-    let soft = stop.soft.clone();
-    lifecycle.spawn_checked("checks", async move { checks.run(&soft).await });
-    let soft = stop.soft.clone();
-    lifecycle.spawn("prune", async move { prune::run(&service, &soft).await });
+    let says = move |pulse| {
+        health.checker(match pulse {
+            Pulse::Working => CheckerState::Ok,
+            Pulse::Stalled => CheckerState::Stalled,
+        });
+    };
+    let worker = checks::run(service.clone(), resolver, stop.soft.clone(), stop.hard.clone(), says);
+    lifecycle.spawn("checks", worker);
+    lifecycle.spawn("prune", prune::run(service, stop.soft.clone()));
     lifecycle.spawn("metrics", async move {
         tokio::select! {
             () = metrics.upkeep() => {}

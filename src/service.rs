@@ -18,7 +18,6 @@ pub mod requirements;
 pub mod schedule;
 
 mod events;
-mod judge_stand_in;
 mod notes;
 mod verify_rate;
 

@@ -11,7 +11,6 @@ use tracing::{error, info, warn};
 
 use crate::checker::{self, JudgeFault, Limits};
 use crate::dns::Resolver;
-use crate::service::judge_stand_in::{judge, verdicts};
 use crate::service::notes::{self, Note};
 use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
 use crate::service::schedule::{after, next_check_at};
@@ -21,6 +20,7 @@ use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
+use crate::verify::judge::{judge, verdicts};
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
 use crate::verify::standing;
@@ -103,7 +103,7 @@ impl Service {
     fn gave_up(&self, row: &DomainRow, expectation: &Expectation, fault: JudgeFault) -> (Report, Evidence, usize) {
         error!(domain.id = %row.id, %fault, "The check of {} came to no end", row.domain);
         let evidence = Evidence::new();
-        (crate::service::judge_stand_in::judge_partly(expectation, &evidence), evidence, 0)
+        (crate::verify::judge::judge_partly(expectation, &evidence), evidence, 0)
     }
 
     fn expectation_or_soundness(&self, row: &DomainRow) -> Result<Expectation, Error> {

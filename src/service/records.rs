@@ -9,7 +9,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::service::judge_stand_in::judge_partly;
 use crate::service::notes;
 use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of};
 use crate::service::schedule::after;
@@ -17,6 +16,7 @@ use crate::service::{Caller, Error, Service};
 use crate::store::{Advanced, CheckReason, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
+use crate::verify::judge::judge_partly;
 use crate::verify::report::Report;
 use crate::verify::standing::Status;
 
