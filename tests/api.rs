@@ -1,3 +1,11 @@
 //! The HTTP interface, in process: a router over SQLite in a temporary directory, DNS as text.
 
+mod authority;
+mod documents;
+mod fields;
 mod house;
+mod lists;
+mod once;
+mod refusals;
+mod serving;
+mod story;

@@ -52,10 +52,15 @@ pub fn text(value: Value, characters_max: usize) -> Result<String, String> {
     if text.len() > characters_max * 4 || text.chars().count() > characters_max {
         return Err(format!("may have at most {characters_max} characters"));
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(|c| c.is_control() || turns_text(c)) {
         return Err("must not hold control characters".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Marks that turn the direction of what follows, and so make a list of names lie. UAX #9.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The name of a client.
@@ -306,6 +311,7 @@ mod tests {
         check("a label too long", label, json!("ü".repeat(201)), "error: may have at most 200");
         check("a megabyte", label, json!("a".repeat(1 << 20)), "error: may have at most 200");
         check("a zero octet", label, json!("a\u{0}b"), "error: must not hold control");
+        check("a turned text", label, json!("a\u{202e}b"), "error: must not hold control");
         check("an empty label", label, json!("  "), "error: must not be empty");
         check("no text", label, json!(1), "error: must be a text");
         check("a provider", provider, json!("infraforge"), "\"infraforge\"");

@@ -116,7 +116,8 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, 
         .timer(TokioTimer::new())
         .header_read_timeout(head_time_max)
         .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_OCTETS_MAX);
+        .max_header_size(HEAD_OCTETS_MAX)
+        .max_buf_size(HEAD_OCTETS_MAX * 2);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended: Result<(), hyper::Error> = tokio::select! {

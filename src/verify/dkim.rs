@@ -2,7 +2,7 @@
 //!
 //! Owns the verdict on one selector. Keys are compared as keys, not as text, and by whatever path
 //! they come: a TXT record, a CNAME, or a CNAME that somebody flattened. What a text at a selector
-//! says is read in [`record`].
+//! says is read in `record`.
 //!
 //! # Strictness
 //!

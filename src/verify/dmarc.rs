@@ -1,7 +1,7 @@
 //! DMARC: does a policy apply to the domain, and is it strong enough?
 //!
 //! Owns the verdict on the policy. Where it is looked for is [`discovery`]; what may be said of a
-//! record's text is [`quality`]; what to publish is [`value`]; who agreed to receive reports is
+//! record's text is `quality`; what to publish is `value`; who agreed to receive reports is
 //! [`destination`].
 //!
 //! # Strictness
@@ -21,7 +21,7 @@ mod value;
 pub use crate::verify::dmarc::discovery::{Discovery, discover};
 pub use crate::verify::dmarc::quality::{DmarcLint, lint};
 
-use crate::protocol::dmarc::{ParsedRecord, Policy, ReportUri};
+use crate::protocol::dmarc::{DmarcRecord, ParsedRecord, Policy, ReportUri};
 use crate::protocol::domain::registrable;
 use crate::protocol::name::Name;
 use crate::verify::dmarc::discovery::Level;
@@ -110,13 +110,25 @@ fn judge_policy(
         report.verdict = Verdict::Mismatch;
         let is_there = !discovery.own.records.is_empty() || has_near_miss(&discovery.own);
         report.action = if is_there { Action::Replace } else { Action::Add };
-        report.value = Some(value::wanted(&expectation.dmarc, value::existing(&discovery.own).as_ref()).render());
+        report.value = Some(value::wanted(&expectation.dmarc, base(expectation, discovery, policy).as_ref()).render());
     }
     if !is_own {
         findings.push(DmarcFinding::Inherited { at });
     }
     findings.extend(own_findings(&discovery.own, true));
     findings
+}
+
+/// The record to start from where the policy that applies is not enough: never weaker than that, and with its reports.
+fn base(expectation: &Expectation, discovery: &Discovery, policy: Policy) -> Option<DmarcRecord> {
+    if let Some(own) = value::existing(&discovery.own) {
+        return Some(own);
+    }
+    let above = discovery.record.as_ref().map(|parsed| value::inherited(&parsed.record, policy))?;
+    match &expectation.dmarc.record {
+        Some(asked) => Some(DmarcRecord { policy: asked.policy.max(above.policy), ..asked.clone() }),
+        None => Some(above),
+    }
 }
 
 /// No policy applies, or nobody could tell.
@@ -179,10 +191,11 @@ fn has_near_miss(own: &Level) -> bool {
     own.others.iter().any(|(txt, why)| quality::is_meant(&txt.joined(), why))
 }
 
-/// What stands at the domain's own `_dmarc`, for people.
+/// What stands at the domain's own `_dmarc`, for people: where a CNAME leads, and the texts.
 fn found(own: &Level) -> Vec<String> {
     let records = own.records.iter().map(|(_, text)| text.clone());
     let mut found: Vec<String> = records.chain(own.others.iter().map(|(txt, _)| txt.shown())).collect();
+    found.extend(own.alias.as_ref().map(|target| format!("CNAME {target}")));
     found.sort();
     found
 }

@@ -1,7 +1,7 @@
 //! MX: can the domain receive mail, and do the required hosts get it?
 //!
 //! Owns the verdicts on the mail exchanges (RFC 5321 §5.1, RFC 7505). What each host is worth is
-//! found in [`host`].
+//! found in `host`.
 //!
 //! # Strictness
 //!

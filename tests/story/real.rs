@@ -7,7 +7,7 @@ use sendready::protocol::master_file;
 use serde_json::{Value, json};
 
 use crate::support::knot::Knot;
-use crate::support::postgres;
+use crate::support::postgres::Database;
 use crate::support::process::Serve;
 use crate::support::unbound::Unbound;
 
@@ -154,7 +154,7 @@ async fn the_story_on_sqlite() {
 
 #[tokio::test]
 async fn the_story_on_postgresql() {
-    let database = postgres::empty().await;
+    let database = Database::empty().await;
     story(&database.url).await;
 }
 

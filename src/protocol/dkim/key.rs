@@ -199,9 +199,11 @@ impl PublicKey {
             return record.key.ok_or(KeyFault::Revoked);
         }
         let der = decode(text.as_bytes())?;
-        match <[u8; 32]>::try_from(der.as_slice()) {
-            Ok(point) => Ok(PublicKey::ed25519(point)),
-            Err(_) => PublicKey::of_der(&der),
+        // A toy of an RSA key may take 32 octets too, and reads as DER, which 32 octets of Ed25519 do not.
+        match (PublicKey::of_der(&der), <[u8; 32]>::try_from(der.as_slice())) {
+            (Err(_), Ok(point)) => Ok(PublicKey::ed25519(point)),
+            (Err(_), _) if is_private(&der) => Err(KeyFault::Private),
+            (key, _) => key,
         }
     }
 
@@ -338,6 +340,16 @@ fn truncation(der: &[u8]) -> Option<KeyFault> {
         .then_some(KeyFault::Truncated { octets: der.len(), octets_wanted })
 }
 
+/// Whether this begins as private keys do: a SEQUENCE whose first part is the version. RFC 8017 §A.1.2, RFC 5958 §2.
+fn is_private(der: &[u8]) -> bool {
+    let content = match der {
+        [0x30, short, content @ ..] if *short < 0x80 => content,
+        [0x30, 0x81, _, content @ ..] | [0x30, 0x82, _, _, content @ ..] => content,
+        _ => return false,
+    };
+    matches!(content, [2, 1, 0 | 1, ..])
+}
+
 /// The key in the first PEM block. RFC 7468 §3.
 fn of_pem(text: &str) -> Result<PublicKey, KeyFault> {
     if text.contains("PRIVATE KEY-----") {
@@ -419,6 +431,8 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
             "error: this is a PRIVATE",
         );
+        // The beginning of a PKCS#8 key: SEQUENCE, version 0.
+        check("a private key without its header lines", "MAgCAQAwAwYBAA==", "error: this is a PRIVATE");
         check("a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "error: this PEM block");
         check("a revoked record", "v=DKIM1; p=", "error: the record in the text has an empty");
         check("a broken record", "v=DKIM2; p=AAAA", "error: the record in the text cannot be used: the version");
@@ -443,6 +457,9 @@ mod tests {
         let key = PublicKey::of_rsa_der(&[0x30, 0x0a, 2, 3, 1, 0, 1, 2, 3, 1, 0, 1]).unwrap();
         assert_eq!(key.bits(), 17);
         assert_eq!(PublicKey::of_rsa_der(&[0x30, 6, 2, 1, 8, 2, 1, 3]), Err(KeyFault::NotAKey("rsa")), "even");
+        let toy = PublicKey { numbers: Numbers::Rsa { modulus: [129, 1].into(), exponent: [1, 0, 1].into() } };
+        assert_eq!(toy.spki_der().len(), 32, "as long as an Ed25519 key");
+        assert_eq!(PublicKey::parse_base64(&STANDARD.encode(toy.spki_der())), Ok(toy));
     }
 
     proptest! {

@@ -51,6 +51,8 @@ pub struct Level {
     pub at: Name,
     /// Whether nobody could tell.
     pub failed: bool,
+    /// Where a CNAME at the name leads.
+    pub alias: Option<Name>,
     /// The policy records, with their texts for people.
     pub records: Vec<(ParsedRecord, String)>,
     /// Texts that are no policy records, and why.
@@ -59,7 +61,9 @@ pub struct Level {
 
 impl Level {
     fn of(domain: Name, at: Name, answer: &Answer) -> Level {
-        let mut level = Level { domain, at, failed: !answer.is_definite(), records: Vec::new(), others: Vec::new() };
+        let alias = answer.aliases().first().map(|alias| alias.target.clone());
+        let failed = !answer.is_definite();
+        let mut level = Level { domain, at, failed, alias, records: Vec::new(), others: Vec::new() };
         for record in answer.records().iter().take(TEXTS_MAX) {
             let RecordData::Txt(txt) = record else { continue };
             match dmarc::parse(&txt.joined()) {
@@ -94,6 +98,7 @@ pub fn discover(name: &Name, evidence: &Evidence) -> Result<Discovery, Needs> {
         domain: name.clone(),
         at: name.clone(),
         failed: false,
+        alias: None,
         records: Vec::new(),
         others: Vec::new(),
     });

@@ -1,7 +1,6 @@
 //! Tables for the judgement of policies.
 
 use super::*;
-use crate::protocol::dmarc::DmarcRecord;
 use crate::protocol::domain::Domain;
 use crate::verify::evidence::{Answer, Denial, Failure, Found, Question, RecordData, Txt};
 use crate::verify::step::Step;
@@ -109,6 +108,9 @@ fn more_may_be_required() {
     check("t=y goes", &reject, &[(OWN, "v=DMARC1; p=reject; t=y")], tested);
     let above = "mismatch add dmarc.too-weak dmarc.inherited = v=DMARC1; p=reject";
     check("the one above is left alone", &reject, &[(ABOVE, "v=DMARC1; p=none")], above);
+    let reports = "mismatch add dmarc.too-weak dmarc.inherited dmarc.subdomains-weaker = v=DMARC1; p=reject; rua=mailto:x@example.com";
+    let weaker = "v=DMARC1; p=quarantine; sp=none; rua=mailto:x@example.com";
+    check("and its reports are kept", &reject, &[(ABOVE, weaker)], reports);
     check("none", &reject, &[], "missing add dmarc.missing = v=DMARC1; p=reject");
     let rua = DmarcExpectation { rua: vec!["mailto:d@a.example.com".to_owned()], ..DmarcExpectation::default() };
     let joined = "mismatch replace dmarc.reports-missing = v=DMARC1; p=reject; rua=mailto:x@a.example.com,mailto:d@a.example.com";

@@ -22,6 +22,19 @@ pub(super) fn wanted(required: &DmarcExpectation, existing: Option<&DmarcRecord>
     record
 }
 
+/// What an inherited record, of which `policy` applies, comes to as a record of the domain's own, with its reports.
+pub(super) fn inherited(record: &DmarcRecord, policy: Policy) -> DmarcRecord {
+    // `sp`, `np` and `psd` were said of the name above; `t` is applied to `policy` already.
+    DmarcRecord {
+        policy: Some(policy),
+        subdomain_policy: None,
+        nonexistent_policy: None,
+        testing: None,
+        psd: None,
+        ..record.clone()
+    }
+}
+
 /// What the domain's own records come to as one, so that nothing its owner said is lost.
 ///
 /// Of several, the weakest policy is kept: receivers apply none of them today, and a stronger one

@@ -186,7 +186,9 @@ pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
         DkimFinding::ExpectedUnknown => {
             "Compare the key's fingerprint with the one that your signing provider shows.".to_owned()
         }
-        DkimFinding::Key { .. } => "Nothing to do.".to_owned(),
+        DkimFinding::Key { .. } => {
+            "Nothing to do; compare the fingerprint with the signing provider's if in doubt.".to_owned()
+        }
         DkimFinding::WrappedEd25519 { right } => {
             format!("In the TXT record at host {field}, replace what stands behind `p=` by {right}.")
         }
