@@ -20,7 +20,10 @@ pub fn hold(path: &str, made: &str) {
         fs::write(&file, made).expect("the document can be written");
     }
     let there = fs::read_to_string(&file).unwrap_or_default();
-    assert!(there == made, "{path} is not what the code says: run `UPDATE_DOCS=1 cargo nextest run docs`, and look at the difference");
+    assert!(
+        there == made,
+        "{path} is not what the code says: run `UPDATE_DOCS=1 cargo nextest run docs`, and look at the difference"
+    );
 }
 
 #[test]
@@ -59,7 +62,13 @@ fn findings() -> String {
         writeln!(text, "## {}\n", purpose.as_str().to_ascii_uppercase()).unwrap();
         for finding in all.iter().filter(|finding| finding.purpose() == purpose) {
             let (message, fix) = said(finding);
-            writeln!(text, "### `{}`\n\n*{}.* {message}\n\n**Cure:** {fix}\n", finding.code(), finding.severity().as_str()).unwrap();
+            writeln!(
+                text,
+                "### `{}`\n\n*{}.* {message}\n\n**Cure:** {fix}\n",
+                finding.code(),
+                finding.severity().as_str()
+            )
+            .unwrap();
             let facts = finding.facts();
             if !facts.is_empty() {
                 text.push_str("| evidence | such as |\n| --- | --- |\n");

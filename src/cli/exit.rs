@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn the_worst_verdict_decides() {
         let check = |verdicts: &[Verdict], code: u8| {
-            assert_eq!(Exit::over(verdicts.iter().copied()).code(), code, "{verdicts:?}")
+            assert_eq!(Exit::over(verdicts.iter().copied()).code(), code, "{verdicts:?}");
         };
         check(&[], 0);
         check(&[Verdict::Valid, Verdict::Unchecked], 0);

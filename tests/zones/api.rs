@@ -23,11 +23,8 @@ fn registration(fixture: &Fixture, client_id: uuid::Uuid) -> Value {
             }
         })
         .collect();
-    let mx: Vec<Value> = expectation
-        .mx
-        .iter()
-        .map(|mx| json!({"host": mx.host.to_string(), "preference": mx.preference}))
-        .collect();
+    let mx: Vec<Value> =
+        expectation.mx.iter().map(|mx| json!({"host": mx.host.to_string(), "preference": mx.preference})).collect();
     let includes: Vec<String> = expectation.spf.includes.iter().map(ToString::to_string).collect();
     json!({
         "client_id": client_id, "domain": fixture.line.domain, "provider": "manual",
