@@ -13,6 +13,7 @@ pub mod error;
 pub mod history;
 pub mod idempotency;
 pub mod keys;
+pub mod prune;
 pub mod records;
 pub mod requirements;
 pub mod schedule;
