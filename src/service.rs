@@ -13,12 +13,12 @@ pub mod error;
 pub mod history;
 pub mod idempotency;
 pub mod keys;
+pub mod prune;
 pub mod records;
 pub mod requirements;
 pub mod schedule;
 
 mod events;
-mod judge_stand_in;
 mod notes;
 mod verify_rate;
 

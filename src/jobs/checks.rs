@@ -14,11 +14,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::dns::Resolver;
 use crate::jobs::{BackOff, chain};
-use crate::service::checks::{Due, Examined};
+use crate::service::checks::{CheckReason, Claim, Due, Examined, Resolver};
 use crate::service::{Error, Service};
-use crate::store::{CheckReason, Claim};
 use crate::telemetry::metrics::{UnderWay, checks_due};
 
 /// How often it looks for work without being woken.

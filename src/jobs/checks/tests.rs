@@ -195,7 +195,6 @@ async fn old_history_is_forgotten_but_never_the_latest() {
             .unwrap();
     world.check_due(&zones).await;
     world.pass(TimeDelta::days(91));
-    let stop = CancellationToken::new();
     let without = crate::service::tests::without("example.test", "s1._domainkey");
     let claim = world.service.due(crate::service::checks::Due::Any, 10).await.unwrap();
     for claim in claim.into_iter().filter(|claim| claim.domain.id == row.id) {
@@ -203,7 +202,7 @@ async fn old_history_is_forgotten_but_never_the_latest() {
         world.service.settle(&claim, &examined).await.unwrap();
     }
     assert_eq!((world.check_count(row.id).await, world.events(row.id).await.len()), (2, 3));
-    prune::prune(&world.service, &stop).await.unwrap();
+    prune::prune(&world.service).await.unwrap();
     assert_eq!(world.check_count(row.id).await, 1, "the old one is forgotten");
     assert_eq!(world.events(row.id).await, ["domain.at_risk", "domain.records_changed"]);
     assert_eq!(world.check_count(silent.id).await, 1, "the only one stays, however old");
