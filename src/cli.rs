@@ -16,6 +16,7 @@ pub mod serve;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -31,9 +32,9 @@ use crate::cli::migrate::MigrateArgs;
 use crate::cli::output::Format;
 use crate::cli::records::RecordsArgs;
 use crate::cli::serve::ServeArgs;
+use crate::config::providers::Profile;
 use crate::config::{Config, Flags};
 use crate::http;
-use crate::service::profile;
 use crate::telemetry;
 
 /// Tells whether an email domain may send, and exactly what to publish where if not
@@ -76,25 +77,29 @@ enum Command {
 }
 
 /// Reads the arguments, runs the command, and says how it ended.
-pub async fn run() -> Exit {
+pub async fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(fault) => return usage(&fault),
+        Err(fault) => return usage(&fault).into(),
     };
     let Cli { command, common } = cli;
-    let default = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
-    if let Err(fault) = telemetry::log::start(common.log.as_deref(), default) {
-        return common.fault(&fault.to_string());
+    // What a one-shot command would log at `info` is in its result.
+    let default = if matches!(command, Command::Serve(_)) { None } else { Some("warn") };
+    if let Err(fault) = telemetry::start_log(common.log.as_deref().or(default)) {
+        return common.fault(&fault.to_string()).into();
     }
-    match command {
-        Command::Serve(args) => serve::run(args, &common).await,
+    let exit = match command {
+        Command::Serve(args) => {
+            return serve::run(args, &common).await.map_or_else(ExitCode::from, ExitCode::from);
+        }
         Command::Check(args) => check::run(*args, &common).await,
         Command::Records(args) => records::run(&args, &common),
         Command::Migrate(args) => migrate::run(&args, &common).await,
         Command::Key(args) => key::run(args, &common).await,
         Command::Openapi => openapi(),
         Command::Health(args) => health::run(&args, &common).await,
-    }
+    };
+    exit.into()
 }
 
 /// The command line's own description, for the documentation and its test.
@@ -169,6 +174,17 @@ impl Common {
         Config::load(&flags).map_err(|faults| self.fault(&faults.to_string()))
     }
 
+    /// The profile of a provider, by its name.
+    fn profile(&self, config: &Config, name: &str) -> Result<Profile, Exit> {
+        config.providers.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = config.providers.iter().map(|(name, _)| name).collect();
+            self.fault(&format!(
+                "--provider {name}: there is no such profile; known are {}; add `[providers.{name}]` to the configuration",
+                known.join(", ")
+            ))
+        })
+    }
+
     /// The configuration and what is expected of each domain.
     ///
     /// # Errors
@@ -178,7 +194,7 @@ impl Common {
         let config = self.config_with(|flags| dns.fill(flags))?;
         let profile = match &expect.provider {
             None => None,
-            Some(name) => Some(profile::named(&config.providers, name).map_err(|fault| self.fault(&format!("--provider: {fault}")))?),
+            Some(name) => Some(self.profile(&config, name)?),
         };
         let expected = expect.read(profile).map_err(|faults| self.faults(&faults))?;
         Ok((config, expected))

@@ -7,3 +7,5 @@ mod architecture;
 mod config;
 mod conformance;
 mod dependencies;
+mod dns_server;
+mod support;

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -17,8 +18,9 @@ use crate::cli::dns_args::DnsArgs;
 use crate::cli::exit::Exit;
 use crate::cli::expect::{ExpectArgs, Expected};
 use crate::cli::output::{self, Format};
+use crate::clock::Clock;
 use crate::dns::Resolver;
-use crate::http::document::RecordsDocument;
+use crate::http::document::Document;
 use crate::protocol::domain::Domain;
 use crate::verify::judge;
 use crate::verify::report::Report;
@@ -107,7 +109,7 @@ async fn check_line(line: Line, expected: &Expected, resolver: &dyn Resolver) ->
     let text = line.text.map_err(|fault| format!("{}: {fault}", line.place))?;
     let domain = Domain::parse(&text).map_err(|fault| format!("{}: {}: {fault}", line.place, shown(&text)))?;
     let expectation = expected.of(domain);
-    let limits = Limits { time_max: CHECK_TIME_MAX, ..Limits::default() };
+    let limits = Limits::within(CHECK_TIME_MAX);
     let checked = checker::check(resolver, &limits, |evidence| judge::judge(&expectation, evidence)).await;
     checked.map(|checked| checked.judgement).map_err(|fault| format!("{}: {fault}", line.place))
 }
@@ -129,7 +131,7 @@ async fn write_all(
         match result {
             Ok(report) => {
                 exit = exit.worse(Exit::over(report.records.iter().filter(|r| !r.staged).map(|r| r.verdict)));
-                if progress.suspend(|| write_one(&report, common.format())).is_err() {
+                if progress.suspend(|| write_one(&report, common.format(), Clock::System.now())).is_err() {
                     // Whoever read our results has gone; nobody is left to tell.
                     return Exit::Interrupted;
                 }
@@ -141,10 +143,10 @@ async fn write_all(
     exit
 }
 
-fn write_one(report: &Report, format: Format) -> io::Result<()> {
+fn write_one(report: &Report, format: Format, at: DateTime<Utc>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match format {
-        Format::Json => output::json_line(&mut out, &RecordsDocument::of(report))?,
+        Format::Json => output::json_line(&mut out, &Document::of(report, Some(at)))?,
         Format::Table => output::report(&mut out, report, output::is_coloured())?,
     }
     out.flush()

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use clap::Args;
 
+use crate::config::providers::Profile;
 use crate::protocol::dkim::PublicKey;
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
-use crate::service::profile::Profile;
+use crate::service::requirements;
 use crate::verify::expectation::{
     ADDRESSES_MAX, DkimExpectation, DkimKey, Expectation, INCLUDES_MAX, MX_MAX, MxExpectation, SELECTORS_MAX,
 };
@@ -87,7 +88,7 @@ impl Expected {
     /// What is expected of this domain.
     pub fn of(&self, domain: Domain) -> Expectation {
         let mut expectation = match &self.profile {
-            Some(profile) => profile.expectation(domain),
+            Some(profile) => requirements::of_profile(domain, profile),
             None => Expectation::soundness_of(domain),
         };
         expectation.spf.includes.extend(self.includes.iter().cloned());

@@ -12,7 +12,8 @@ use crate::app;
 use crate::cli::Common;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Format};
-use crate::service::Service;
+use crate::service::keys::KeyRequest;
+use crate::service::{Error, PAGE_ITEMS_MAX, Service};
 use crate::store::{KeyRow, Role};
 
 /// Make, list and revoke API keys
@@ -68,7 +69,7 @@ pub async fn run(args: KeyArgs, common: &Common) -> Exit {
     };
     match args.command {
         KeyCommand::Create { role, client, name } => create(&service, role, client, name, common).await,
-        KeyCommand::List => match service.key_list().await {
+        KeyCommand::List => match all(&service).await {
             Ok(keys) => wrote(list(&mut io::stdout().lock(), &keys, common.format())),
             Err(fault) => common.fault(&app::chain(&fault)),
         },
@@ -79,13 +80,27 @@ pub async fn run(args: KeyArgs, common: &Common) -> Exit {
     }
 }
 
+/// Every key, page by page.
+async fn all(service: &Service) -> Result<Vec<KeyRow>, Error> {
+    let mut keys = Vec::new();
+    let mut after = None;
+    loop {
+        let page = service.key_list(after, PAGE_ITEMS_MAX).await?;
+        keys.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(keys),
+        }
+    }
+}
+
 async fn create(service: &Service, role: RoleArg, client: Option<Uuid>, name: Option<String>, common: &Common) -> Exit {
     let role = match role {
         RoleArg::Operator => Role::Operator,
         RoleArg::Client => Role::Client,
         RoleArg::Hook => Role::Hook,
     };
-    match service.key_create(role, client, name).await {
+    match service.key_create(&KeyRequest { role, client_id: client, name }).await {
         Ok((row, secret)) => {
             let mut out = io::stdout().lock();
             wrote(match common.format() {

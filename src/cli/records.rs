@@ -10,7 +10,7 @@ use crate::cli::dns_args::DnsArgs;
 use crate::cli::exit::Exit;
 use crate::cli::expect::ExpectArgs;
 use crate::cli::output::{self, Format};
-use crate::http::document::RecordsDocument;
+use crate::http::document::Document;
 use crate::protocol::domain::Domain;
 use crate::protocol::master_file;
 use crate::verify::evidence::{Evidence, RecordType};
@@ -64,7 +64,7 @@ pub fn run(args: &RecordsArgs, common: &Common) -> Exit {
 
 fn write(out: &mut impl Write, report: &Report, export: Export) -> io::Result<()> {
     match export {
-        Export::Json => output::json_line(out, &RecordsDocument::of(report)),
+        Export::Json => output::json_line(out, &Document::of(report, None)),
         Export::Table => table(out, report),
         Export::Bind => bind(out, report),
     }

@@ -6,6 +6,7 @@ use crate::app;
 use crate::cli::Common;
 use crate::cli::dns_args::DnsArgs;
 use crate::cli::exit::Exit;
+use crate::lifecycle::End;
 
 /// Serve the API and check domains
 #[derive(Debug, Args)]
@@ -24,19 +25,12 @@ pub struct ServeArgs {
 }
 
 /// Runs the command.
-pub async fn run(args: ServeArgs, common: &Common) -> Exit {
+pub async fn run(args: ServeArgs, common: &Common) -> Result<End, Exit> {
     let config = common.config_with(|flags| {
         args.dns.fill(flags);
         flags.listen.clone_from(&args.listen);
         flags.public_url.clone_from(&args.public_url);
         flags.concurrency.clone_from(&args.concurrency);
     });
-    let config = match config {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    match app::serve(config).await {
-        Ok(()) => Exit::Valid,
-        Err(fault) => common.fault(&app::chain(&fault)),
-    }
+    app::serve(config?).await.map_err(|fault| common.fault(&app::chain(&fault)))
 }

@@ -3,10 +3,13 @@
 //! Nothing here has an opinion about good or bad; that is [`crate::verify`]'s.
 
 pub mod address;
+pub mod bimi;
 pub mod dkim;
 pub mod dmarc;
 pub mod domain;
 pub mod master_file;
+pub mod mta_sts;
 pub mod name;
 pub mod spf;
 pub mod tag_list;
+pub mod tls_rpt;

@@ -3,6 +3,7 @@
 //! Owns the codes, which never change once released, and their severity. One enum per purpose, one
 //! file each; the English for people is made in [`words`] alone.
 
+pub mod advice;
 pub mod dkim;
 pub mod dmarc;
 pub mod mx;
@@ -10,6 +11,7 @@ pub mod spf;
 pub mod words;
 pub mod zone;
 
+use crate::verify::finding::advice::AdviceFinding;
 use crate::verify::finding::dkim::DkimFinding;
 use crate::verify::finding::dmarc::DmarcFinding;
 use crate::verify::finding::mx::MxFinding;
@@ -52,6 +54,8 @@ pub enum Finding {
     Mx(MxFinding),
     /// About a zone, its servers, or a record in the wrong place.
     Zone(ZoneFinding),
+    /// About a record that nobody requires.
+    Advice(AdviceFinding),
 }
 
 impl Finding {
@@ -63,6 +67,7 @@ impl Finding {
             Finding::Dmarc(finding) => finding.code(),
             Finding::Mx(finding) => finding.code(),
             Finding::Zone(finding) => finding.code(),
+            Finding::Advice(finding) => finding.code(),
         }
     }
 
@@ -74,6 +79,7 @@ impl Finding {
             Finding::Dmarc(finding) => finding.severity(),
             Finding::Mx(finding) => finding.severity(),
             Finding::Zone(finding) => finding.severity(),
+            Finding::Advice(finding) => finding.severity(),
         }
     }
 
@@ -85,6 +91,7 @@ impl Finding {
             Finding::Dmarc(_) => Purpose::Dmarc,
             Finding::Mx(_) => Purpose::Mx,
             Finding::Zone(finding) => finding.purpose(),
+            Finding::Advice(finding) => finding.purpose(),
         }
     }
 
@@ -96,6 +103,7 @@ impl Finding {
             Finding::Dmarc(finding) => finding.facts(),
             Finding::Mx(finding) => finding.facts(),
             Finding::Zone(finding) => finding.facts(),
+            Finding::Advice(finding) => finding.facts(),
         }
     }
 
@@ -106,6 +114,7 @@ impl Finding {
         all.extend(DmarcFinding::examples().into_iter().map(Finding::Dmarc));
         all.extend(MxFinding::examples().into_iter().map(Finding::Mx));
         all.extend(ZoneFinding::examples().into_iter().map(Finding::Zone));
+        all.extend(AdviceFinding::examples().into_iter().map(Finding::Advice));
         all
     }
 }

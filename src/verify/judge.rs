@@ -3,11 +3,13 @@
 //! Each record is judged by its own file; here they are only called, their questions joined so that all
 //! are asked at once, and their reports laid side by side.
 
+use crate::verify::advice;
 use crate::verify::dkim;
 use crate::verify::dmarc;
 use crate::verify::evidence::Evidence;
 use crate::verify::expectation::Expectation;
 use crate::verify::mx;
+use crate::verify::placement;
 use crate::verify::report::{DmarcSummary, RecordReport, Report, SpfSummary};
 use crate::verify::spf;
 use crate::verify::standing::Verdicts;
@@ -47,9 +49,12 @@ fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs
     records.extend(dkim_part(expectation, evidence, &mut needs));
     let (dmarc_record, dmarc_summary) = dmarc_part(expectation, evidence, &mut needs);
     records.push(dmarc_record);
-    records.extend(
-        needs.keep(mx::judge(expectation, evidence)).unwrap_or_else(|| mx::planned(expectation)),
-    );
+    records.extend(needs.keep(mx::judge(expectation, evidence)).unwrap_or_else(|| mx::planned(expectation)));
+    let advisories = needs.keep(advice::of(expectation, dmarc_summary.as_ref(), evidence)).unwrap_or_default();
+    // Guesses are only made once it is sure that something is wanting.
+    if needs.is_empty() {
+        needs.keep(placement::probe(expectation, &zone.name, &mut records, evidence));
+    }
     let report = Report {
         domain: expectation.domain.clone(),
         dns_provider: zone.provider(),
@@ -57,7 +62,7 @@ fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs
         records,
         spf: spf_summary,
         dmarc: dmarc_summary,
-        advisories: Vec::new(),
+        advisories,
     };
     (report, needs)
 }

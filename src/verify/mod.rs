@@ -2,9 +2,13 @@
 //!
 //! Pure: no DNS, no clock, no database, and no words for people outside [`finding::words`].
 
+pub mod advice;
+pub mod dkim;
+pub mod dmarc;
 pub mod evidence;
 pub mod expectation;
 pub mod finding;
+pub mod mx;
 pub mod placement;
 pub mod purpose;
 pub mod report;

@@ -104,8 +104,12 @@ async fn over_udp(server: SocketAddr, request: DnsRequest, time: Duration) -> Re
 }
 
 async fn over_tcp(server: SocketAddr, request: DnsRequest, time: Duration) -> Result<Message, NetError> {
-    let stream = TcpClientStream::exchange(server, None, time, None, TokioRuntimeProvider::new()).await?;
-    Ok(stream.send(request).first_answer().await?.into_message())
+    // The connection's task lives as long as its provider, so this one must outlive the answer.
+    let provider = TokioRuntimeProvider::new();
+    let stream = TcpClientStream::exchange(server, None, time, None, provider.clone()).await?;
+    let response = stream.send(request).first_answer().await;
+    drop(provider);
+    Ok(response?.into_message())
 }
 
 fn failure_of(error: &NetError) -> Failure {

@@ -3,6 +3,7 @@
 //! The only place where a judgement becomes sentences. Every fix names the host field as the person
 //! at the panel sees it and the full name beside it; none says only "invalid".
 
+mod advice;
 mod dkim;
 mod dmarc;
 mod mx;
@@ -56,6 +57,7 @@ pub fn message(finding: &Finding) -> String {
         Finding::Dmarc(finding) => dmarc::message(finding),
         Finding::Mx(finding) => mx::message(finding),
         Finding::Zone(finding) => zone::message(finding),
+        Finding::Advice(finding) => advice::message(finding),
     }
 }
 
@@ -67,5 +69,6 @@ pub fn fix(finding: &Finding, place: &Place<'_>) -> String {
         Finding::Dmarc(finding) => dmarc::fix(finding, place),
         Finding::Mx(finding) => mx::fix(finding, place),
         Finding::Zone(finding) => zone::fix(finding, place),
+        Finding::Advice(finding) => advice::fix(finding, place),
     }
 }

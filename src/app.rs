@@ -1,0 +1,195 @@
+//! Wiring: from settings to a running process. The only place that names concrete adapters.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dns::hickory::Hickory;
+use crate::dns::{self, Resolver};
+use crate::http;
+use crate::http::health::Health;
+use crate::jobs;
+use crate::lifecycle::{End, Lifecycle};
+use crate::service::schedule::{Rhythm, Rung};
+use crate::service::{self, Service, Settings};
+use crate::store::migration::{MigrateError, MigrationState};
+use crate::store::{Store, StoreError};
+use crate::telemetry::TelemetryError;
+use crate::telemetry::metrics::Metrics;
+use crate::verify::standing::Patience;
+
+/// Why a process did not come up.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The system's resolvers could not be read.
+    #[error("the system's resolvers could not be read; name one with --resolver or dns.resolvers")]
+    Resolvers(#[source] io::Error),
+    /// The database.
+    #[error("the database could not be opened; look at database.url")]
+    Store(#[from] StoreError),
+    /// Its schema.
+    #[error("the database's schema could not be brought up to date")]
+    Migrate(#[from] MigrateError),
+    /// A use case.
+    #[error("the service could not start")]
+    Service(#[from] service::Error),
+    /// The address is taken, or not ours.
+    #[error("{address} could not be listened on; choose another with --listen or http.listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Metrics.
+    #[error("the metrics could not be set up")]
+    Telemetry(#[from] TelemetryError),
+    /// Signals.
+    #[error("signals could not be caught")]
+    Signals(#[source] io::Error),
+}
+
+/// A fault with its causes, on one line.
+pub fn chain(fault: &dyn std::error::Error) -> String {
+    let mut text = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(fault) = cause {
+        text.push_str(": ");
+        text.push_str(&fault.to_string());
+        cause = fault.source();
+    }
+    text
+}
+
+/// The resolver of the settings: those named there, or the system's.
+///
+/// # Errors
+///
+/// [`StartError::Resolvers`].
+pub fn resolver(config: &Config) -> Result<Arc<dyn Resolver>, StartError> {
+    let servers = if config.dns.resolvers.is_empty() {
+        dns::hickory::system_servers().map_err(StartError::Resolvers)?
+    } else {
+        config.dns.resolvers.clone()
+    };
+    Ok(Arc::new(Hickory::new(dns::hickory::Settings {
+        servers,
+        timeout: config.dns.timeout,
+        in_flight_max: config.dns.max_in_flight,
+    })))
+}
+
+/// Brings the schema up to date; every migration, and when it was applied.
+///
+/// # Errors
+///
+/// [`StartError::Store`], [`StartError::Migrate`].
+pub async fn migrate(config: &Config) -> Result<Vec<MigrationState>, StartError> {
+    let store = migrated_store(config).await?;
+    Ok(store.migration_status().await?)
+}
+
+/// Every migration, and whether it was applied. Changes nothing.
+///
+/// # Errors
+///
+/// [`StartError::Store`], [`StartError::Migrate`].
+pub async fn migration_status(config: &Config) -> Result<Vec<MigrationState>, StartError> {
+    let store = Store::connect(config.database.url.expose()).await?;
+    Ok(store.migration_status().await?)
+}
+
+/// The use cases over the database of the settings.
+///
+/// # Errors
+///
+/// [`StartError::Store`], [`StartError::Migrate`].
+pub async fn service_on_migrated_store(config: &Config) -> Result<Service, StartError> {
+    let store = migrated_store(config).await?;
+    Ok(Service::new(store, settings(config), Clock::System, Chance::default()))
+}
+
+/// Runs the API and the background work until a signal ends it.
+///
+/// # Errors
+///
+/// [`StartError`], before anything is served.
+pub async fn serve(config: Config) -> Result<End, StartError> {
+    let metrics = Metrics::install()?;
+    let resolver = resolver(&config)?;
+    let service = service_on_migrated_store(&config).await?;
+    let address = config.http.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let address = listener.local_addr().unwrap_or(address);
+    announce(&service, address).await?;
+
+    let lifecycle = Lifecycle::new(config.shutdown.grace);
+    lifecycle.catch_signals().map_err(StartError::Signals)?;
+    let stop = lifecycle.stop();
+    let health = Health::default();
+    let router = http::router(service.clone(), health.clone(), metrics.clone());
+    lifecycle.spawn("http", http::serve::serve(listener, router, stop.soft.clone(), config.shutdown.grace));
+    lifecycle.spawn("checks", jobs::checks::run(service.clone(), resolver, health, stop.clone()));
+    lifecycle.spawn("prune", jobs::prune::run(service, stop.clone()));
+    lifecycle.spawn("metrics", async move {
+        tokio::select! {
+            () = metrics.upkeep() => {}
+            () = stop.soft.cancelled() => {}
+        }
+    });
+    Ok(lifecycle.run().await)
+}
+
+/// Says where it listens and, at the first start, the operator's key: the only time that it can be read.
+async fn announce(service: &Service, address: SocketAddr) -> Result<(), StartError> {
+    let key = service.first_operator_key().await?;
+    let mut out = io::stdout().lock();
+    let mut lines = format!("listening on http://{address}\n");
+    if let Some(key) = key {
+        lines.push_str(&format!("operator key: {}\n", key.expose_secret()));
+    }
+    // Whoever started us may have closed our output; that is no reason not to serve.
+    let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+    info!(address = %address, "Listening on http://{address}");
+    Ok(())
+}
+
+async fn migrated_store(config: &Config) -> Result<Store, StartError> {
+    let store = Store::connect(config.database.url.expose()).await?;
+    for applied in store.migrate(Clock::System.now()).await? {
+        let how = if applied.adopted { "Adopted" } else { "Applied" };
+        info!(migration = %applied.name, "{how} migration {}", applied.name);
+    }
+    Ok(store)
+}
+
+/// What the use cases need of the settings.
+pub fn settings(config: &Config) -> Settings {
+    let checks = &config.checks;
+    let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+    let rung = |step: &crate::config::LadderStep| Rung { younger_than: step.younger_than, every: step.every };
+    Settings {
+        patience: Patience { grace: delta(checks.grace), recovery_hold: delta(checks.recovery_hold) },
+        rhythm: Rhythm {
+            pending_ladder: checks.pending_ladder.iter().map(rung).collect(),
+            active_interval: checks.active_interval,
+            degraded_interval: checks.degraded_interval,
+            min_interval: checks.min_interval,
+        },
+        lease: checks.lease,
+        concurrency: checks.concurrency,
+        history_keep: config.history.keep,
+        profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),
+    }
+}

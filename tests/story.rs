@@ -1,0 +1,3 @@
+//! The whole story on real servers: register, publish on knot, see it through unbound, on both databases.
+
+mod real;

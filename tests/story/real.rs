@@ -1,0 +1,198 @@
+//! With knot as authoritative server, unbound in front, and the binary as people run it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sendready::protocol::master_file;
+use serde_json::{Value, json};
+
+use crate::support::knot::Knot;
+use crate::support::postgres;
+use crate::support::process::Serve;
+use crate::support::unbound::Unbound;
+
+const ZONE: &str = "example.test";
+
+/// What the zone holds before anybody publishes anything. A negative answer is kept for one second.
+const BARE: &str = "$TTL 1\n@ SOA ns1 hostmaster 1 3600 600 86400 1\n@ NS ns1\nns1 A 127.0.0.1\nmx1 A 192.0.2.25\n";
+
+const PROVIDER: &str = "$TTL 1\n@ SOA ns1 hostmaster 1 3600 600 86400 1\n@ NS ns1\nns1 A 127.0.0.1\n_spf TXT \"v=spf1 ip4:198.51.100.0/24 -all\"\n";
+
+/// Short intervals, so that minutes become seconds; nothing else differs from what users run.
+const SETTINGS: &[(&str, &str)] = &[
+    ("SENDREADY_CHECKS__MIN_INTERVAL", "1s"),
+    ("SENDREADY_CHECKS__PENDING_LADDER", "1h/1s"),
+    ("SENDREADY_CHECKS__ACTIVE_INTERVAL", "1s"),
+    ("SENDREADY_CHECKS__DEGRADED_INTERVAL", "1s"),
+    ("SENDREADY_CHECKS__RECOVERY_HOLD", "1s"),
+];
+
+const FLAGS: [&str; 5] = ["spf_valid", "dkim_valid", "dmarc_valid", "mx_valid", "dns_configured"];
+
+/// An RSA key of 2,048 bits, made for this test.
+const KEY: &str = include_str!("../../fixtures/keys/rsa-2048.b64");
+
+struct World {
+    knot: Knot,
+    unbound: Unbound,
+}
+
+impl World {
+    fn start() -> World {
+        let knot = Knot::start(&[(ZONE, BARE), ("provider.test", PROVIDER)]);
+        let unbound = Unbound::start(&[ZONE, "provider.test"], knot.address);
+        World { knot, unbound }
+    }
+
+    fn serve(&self, folder: &Path, database: &str) -> Serve {
+        let resolver = self.unbound.address.to_string();
+        Serve::start(folder, database, &["--resolver", &resolver, "--timeout", "1s"], SETTINGS)
+    }
+
+    /// Publishes what the service says, word for word.
+    fn publish(&self, records: &Value) {
+        for record in records["records"].as_array().expect("records") {
+            let (kind, host, value) = (text(record, "type"), text(record, "host"), text(record, "value"));
+            let data = match kind {
+                "TXT" => master_file::txt(value.as_bytes()),
+                "MX" => format!("{} {value}.", record["priority"]),
+                _ => format!("{value}."),
+            };
+            self.knot.edit(ZONE, &[&["zone-set", host, "1", kind, &data]]);
+        }
+    }
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value:#}"))
+}
+
+/// A client and its domain; the id of the domain.
+async fn register(serve: &Serve) -> String {
+    let (status, client) = serve.api("POST", "/v1/clients", Some(json!({"name": "Example", "tier": "ignition"}))).await;
+    assert_eq!(status, 201, "{client:#}");
+    let body = json!({
+        "client_id": client["id"], "domain": "Example.TEST", "provider": "manual",
+        "spf": {"includes": ["_spf.provider.test"]},
+        "dkim": [{"selector": "s1", "public_key": KEY.trim()}],
+        "mx": [{"host": "mx1.example.test", "preference": 10}],
+    });
+    let (status, domain) = serve.api("POST", "/v1/domains", Some(body)).await;
+    assert_eq!(status, 201, "{domain:#}");
+    assert!(domain["records"].as_array().is_some_and(|records| records.len() == 4), "{domain:#}");
+    text(&domain, "id").to_owned()
+}
+
+fn all_valid(body: &Value) -> bool {
+    FLAGS.iter().all(|flag| body[flag] == true)
+}
+
+/// The flags and the status as the platform reads them, by SQL.
+async fn row(database: &str, folder: &Path) -> String {
+    let columns = "SELECT spf_valid, dkim_valid, dmarc_valid, mx_valid, dns_configured, status FROM email_domains";
+    type Row = (bool, bool, bool, bool, bool, String);
+    let row: Row = match database.strip_prefix("sqlite:") {
+        Some(file) => {
+            let url = format!("sqlite:{}", folder.join(file).display());
+            sqlx::query_as(columns).fetch_one(&sqlx::SqlitePool::connect(&url).await.unwrap()).await.unwrap()
+        }
+        None => sqlx::query_as(columns).fetch_one(&sqlx::PgPool::connect(database).await.unwrap()).await.unwrap(),
+    };
+    format!("{row:?}")
+}
+
+/// The whole story on one database.
+async fn story(database: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start();
+    let mut serve = world.serve(folder.path(), database);
+    assert!(serve.printed_key, "the first start prints the key");
+
+    let id = register(&serve).await;
+    let path = format!("/v1/domains/{id}/records");
+    let missing = serve.until(&path, "the first check", |_, body| body["records"][1]["verdict"] == "missing").await;
+    assert_eq!(text(&missing, "status"), "pending");
+    assert!(FLAGS.iter().all(|flag| missing[flag] == false), "{missing:#}");
+
+    world.publish(&missing);
+    let ready = serve.until(&path, "all flags", |_, body| all_valid(body)).await;
+    assert_eq!(text(&ready, "status"), "active");
+    assert_eq!(row(database, folder.path()).await, "(true, true, true, true, true, \"active\")");
+    let (_, events) = serve.api("GET", &format!("/v1/domains/{id}/events"), None).await;
+    assert!(events["data"].as_array().is_some_and(|all| all.iter().any(|event| event["type"] == "domain.verified")), "{events:#}");
+
+    // A resolver that does not answer at all changes nothing, however often it is asked.
+    world.unbound.pause();
+    let stale = serve.until(&path, "staleness", |_, body| !body["stale_since"].is_null()).await;
+    assert!(all_valid(&stale), "{stale:#}");
+    world.unbound.resume();
+    serve.until(&path, "knowledge again", |_, body| body["stale_since"].is_null()).await;
+
+    // A key that is really gone is another matter.
+    world.knot.edit(ZONE, &[&["zone-unset", "s1._domainkey", "TXT"]]);
+    let failing = serve.until(&path, "the lost key", |_, body| body["dkim_valid"] == false).await;
+    assert_eq!(text(&failing, "status"), "active", "grace: {failing:#}");
+    assert_eq!(row(database, folder.path()).await, "(true, false, true, true, false, \"active\")");
+    world.publish(&missing);
+    serve.until(&path, "recovery", |_, body| all_valid(body)).await;
+
+    // Killed in the middle of checks, nothing acknowledged is lost, and it is checked again.
+    serve.kill();
+    let mut serve = world.serve(folder.path(), database);
+    assert!(!serve.printed_key, "a second start prints no key");
+    let (_, kept) = serve.api("GET", &path, None).await;
+    assert!(all_valid(&kept), "{kept:#}");
+    let before = kept["checked_at"].clone();
+    serve.until(&path, "a check after the restart", |_, body| body["checked_at"] != before).await;
+    assert!(serve.terminate().success(), "SIGTERM ends with 0");
+}
+
+#[tokio::test]
+async fn the_story_on_sqlite() {
+    story("sqlite:story.db").await;
+}
+
+#[tokio::test]
+async fn the_story_on_postgresql() {
+    let database = postgres::empty().await;
+    story(&database.url).await;
+}
+
+/// Many domains under way when the process dies: each is checked again by the next one.
+#[tokio::test]
+async fn a_killed_process_loses_nothing() {
+    const DOMAINS: usize = 200;
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start();
+    let settings = [SETTINGS, &[("SENDREADY_CHECKS__LEASE", "10s"), ("SENDREADY_DNS__TIMEOUT", "1s")]].concat();
+    let resolver = world.unbound.address.to_string();
+    let start = || Serve::start(folder.path(), "sqlite:many.db", &["--resolver", &resolver], &settings);
+    let mut serve = start();
+    let (_, client) = serve.api("POST", "/v1/clients", Some(json!({"name": "Example", "tier": "dominance"}))).await;
+    register_many(folder.path(), text(&client, "id"), DOMAINS).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    serve.kill();
+    drop(serve);
+    let serve = start();
+    let path = "/v1/domains?status=pending&limit=200";
+    serve
+        .until(path, "a check of every domain", |_, body| {
+            body["data"].as_array().is_some_and(|all| all.len() == DOMAINS && all.iter().all(|one| !one["last_checked_at"].is_null()))
+        })
+        .await;
+}
+
+/// Rows as the platform writes them, by SQL; a tier would not allow so many.
+async fn register_many(folder: &Path, client_id: &str, count: usize) {
+    let url = format!("sqlite:{}", folder.join("many.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let client_id: uuid::Uuid = client_id.parse().unwrap();
+    for number in 0..count {
+        sqlx::query("INSERT INTO email_domains (client_id, domain, provider) VALUES ($1, $2, 'manual')")
+            .bind(client_id)
+            .bind(format!("d{number}.example.test"))
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+}
