@@ -37,7 +37,10 @@ fn every_finding_says_what_to_do() {
         let (message, fix) = said(&finding);
         let code = finding.code();
         assert!(message.len() > 20 && fix.len() > 15, "{code} says too little: {message} / {fix}");
-        assert!(message.ends_with(['.', '`']) && fix.ends_with(['.', '`', '"']), "{code} does not speak in sentences: {message} / {fix}");
+        assert!(
+            message.ends_with(['.', '`']) && fix.ends_with(['.', '`', '"']),
+            "{code} does not speak in sentences: {message} / {fix}"
+        );
         let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         assert!(code.chars().all(known) && code.contains('.'), "{code} is no code");
     }

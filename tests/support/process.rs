@@ -28,15 +28,12 @@ pub struct Serve {
     pub key: String,
     /// Whether this start printed a key.
     pub printed_key: bool,
-    /// From the start of the process until it said where it listens.
-    pub started_in: Duration,
 }
 
 impl Serve {
     /// Starts the binary in `folder` on a free port and waits until it listens.
     #[track_caller]
     pub fn start(folder: &Path, database: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Serve {
-        let begun = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_sendready"))
             .args(["serve", "--listen", "127.0.0.1:0", "--database-url", database])
             .args(arguments)
@@ -50,7 +47,6 @@ impl Serve {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.next().unwrap_or_else(|| panic!("the process ended: {}", log(folder))).unwrap();
         let url = url.strip_prefix("listening on ").unwrap_or_else(|| panic!("it says `{url}`")).to_owned();
-        let started_in = begun.elapsed();
         let key_file = folder.join("key");
         // A key is printed straight behind the address or not at all; the log's first line comes after both.
         let printed = if key_file.exists() { None } else { lines.next().map(|line| line.unwrap()) };
@@ -65,7 +61,7 @@ impl Serve {
         // The pipe is read to its end, or the process would stand still at a full one.
         std::thread::spawn(move || lines.for_each(drop));
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Serve { child, client, url, key, printed_key: printed.is_some(), started_in }
+        Serve { child, client, url, key, printed_key: printed.is_some() }
     }
 
     /// One request with the operator's key: status and JSON (null where the body is none).

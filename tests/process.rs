@@ -1,0 +1,174 @@
+//! The binary from outside: first and second start, memory, faults of configuration, exit codes.
+
+mod real;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::dns_server::DnsServer;
+use crate::support::process::Serve;
+
+/// Runs the binary in `folder` with `input` on standard input.
+pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sendready"))
+        .args(arguments)
+        .envs(settings.iter().copied())
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A child that ends without reading closes the pipe; that is its good right.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn check(why: &str, arguments: &[&str], settings: &[(&str, &str)], code: i32, says: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), arguments, settings, "");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{why}: {text}");
+    for said in says {
+        assert!(text.contains(said), "{why}: `{said}` is not in: {text}");
+    }
+}
+
+#[test]
+fn faults_name_what_is_wrong_and_end_with_2() {
+    check("no argument prints help", &[], &[], 0, &["Usage: sendready", "serve", "check", "migrate"]);
+    check("an unknown command", &["serv"], &[], 2, &["serv"]);
+    check(
+        "a bad domain",
+        &["check", "localhost", "co.uk"],
+        &[],
+        2,
+        &["localhost: a single label", "co.uk: `co.uk` is a public suffix"],
+    );
+    check("no domain", &["check"], &[], 2, &["DOMAIN"]);
+    check("a bad resolver", &["check", "example.test", "--resolver", "dns"], &[], 2, &["--resolver"]);
+    check("a bad key", &["check", "example.test", "--dkim", "s1=!"], &[], 2, &["--dkim s1"]);
+    check("a bad MX", &["check", "example.test", "--mx", "10.0.0.1"], &[], 2, &["--mx 10.0.0.1"]);
+    check(
+        "an unknown profile",
+        &["check", "example.test", "--provider", "nobody"],
+        &[],
+        2,
+        &["nobody", "infraforge, manual"],
+    );
+    check("a missing file", &["check", "--file", "nothing.txt"], &[], 2, &["nothing.txt"]);
+    check("no concurrency", &["check", "example.test", "--concurrency", "0"], &[], 2, &["--concurrency"]);
+    check(
+        "all faults of the configuration at once",
+        &["serve"],
+        &[("SENDREADY_CHECKS__LEAS", "60s"), ("SENDREADY_DNS__TIMEOUT", "soon"), ("SENDREADY_HTTP__LISTEN", "here")],
+        2,
+        &["checks.lease", "dns.timeout", "http.listen"],
+    );
+    check("a missing configuration", &["--config", "nothing.toml", "serve"], &[], 2, &["nothing.toml"]);
+    check("a database that is none", &["migrate", "--database-url", "mysql://x"], &[], 2, &["database.url"]);
+    check("a key without its client", &["key", "create", "--role", "client"], &[], 2, &["client"]);
+}
+
+#[test]
+fn every_command_has_help() {
+    for command in ["serve", "check", "records", "migrate", "key", "openapi", "health"] {
+        check("help", &[command, "--help"], &[], 0, &["Usage: sendready"]);
+    }
+}
+
+#[test]
+fn migrations_are_listed_run_and_listed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrate = |arguments: &[&str]| {
+        let output = run(folder.path(), arguments, &[], "");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).matches("\"applied_at\":null").count(), 3);
+    assert_eq!(migrate(&["migrate", "--format", "json"]).matches("\"applied_at\":null").count(), 0);
+    assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).lines().count(), 3);
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = |arguments: &[&str]| {
+        let output = run(folder.path(), &[&["key"], arguments].concat(), &[], "");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let made = key(&["create", "--role", "operator", "--name", "night shift", "--format", "json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let secret = made["key"].as_str().unwrap();
+    assert!(secret.starts_with("sr_") && secret.len() == 46, "{secret}");
+    let list = key(&["list", "--format", "json"]);
+    assert!(list.contains("night shift") && !list.contains(secret), "{list}");
+    key(&["revoke", made["id"].as_str().unwrap()]);
+    assert!(!key(&["list", "--format", "json"]).contains("\"revoked_at\":null"));
+}
+
+#[test]
+fn records_are_shown_without_asking_anybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = include_str!("../fixtures/keys/rsa-2048.b64").trim();
+    let dkim = format!("s1={key}");
+    let arguments = [
+        "records",
+        "mail.example.test",
+        "--dkim",
+        &dkim,
+        "--mx",
+        "mx1.example.test",
+        "--spf-include",
+        "_spf.provider.test",
+    ];
+    let output = run(folder.path(), &[&arguments[..], &["--export", "bind"]].concat(), &[], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("$ORIGIN example.test."), "{text}");
+    assert!(text.contains("mail\t3600\tIN\tTXT\t\"v=spf1 include:_spf.provider.test ~all\""), "{text}");
+    assert!(text.contains("s1._domainkey.mail\t3600\tIN\tTXT\t\"v=DKIM1; k=rsa; p="), "{text}");
+    assert!(text.contains("mail\t3600\tIN\tMX\t10 mx1.example.test."), "{text}");
+    assert!(
+        text.lines().all(|line| line.split('"').all(|string| string.len() <= 255)),
+        "strings are short enough: {text}"
+    );
+}
+
+#[test]
+fn the_first_start_prints_a_key_and_the_second_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--resolver", "127.0.0.1:9"];
+    let mut serve = Serve::start(folder.path(), "sqlite:first.db", &arguments, &[]);
+    assert!(serve.printed_key);
+    assert!(serve.key.starts_with("sr_") && serve.key.len() == 46);
+    let idle = serve.resident_kib();
+    assert!(idle < 40 * 1_024, "idle memory is {idle} KiB");
+    assert!(serve.terminate().success());
+    let mut again = Serve::start(folder.path(), "sqlite:first.db", &arguments, &[]);
+    assert!(!again.printed_key);
+    assert!(again.terminate().success());
+}
+
+/// A file of domains with what a file may hold: comments, empty lines, a line that is no domain.
+#[test]
+fn a_file_of_domains_streams_and_names_bad_lines() {
+    let server =
+        DnsServer::zones("$ORIGIN example.test.\n@ 60 SOA ns h 1 1 1 1 60\n@ 60 NS ns\n@ 60 TXT \"v=spf1 -all\"\n");
+    let folder = tempfile::tempdir().unwrap();
+    let resolver = server.address().to_string();
+    let input = "# domains\n\nexample.test\r\nnot a domain\nexample.test\n\u{feff}\n";
+    let arguments = ["check", "--file", "-", "--format", "json", "--ordered", "--resolver", &resolver];
+    let output = run(folder.path(), &arguments, &[], input);
+    assert_eq!(output.status.code(), Some(2), "a bad line is an input error");
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "the others are answered");
+    assert!(lines.iter().all(|line| line["domain"] == "example.test" && line["spf_valid"] == true));
+    let faults = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(faults.contains("line 4"), "{faults}");
+}
