@@ -138,10 +138,10 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
-    announce(&service, address).await?;
-
+    // Before anybody is told that we are there, and may tell us to stop.
     let lifecycle = Lifecycle::new(config.shutdown.grace);
     lifecycle.catch_signals().map_err(StartError::Signals)?;
+    announce(&service, address).await?;
     let stop = lifecycle.stop();
     let health = Health::default();
     let router = http::router(service.clone(), health.clone(), Some(metrics.clone()));

@@ -107,6 +107,7 @@ pub fn timeless(mut report: Value) -> Value {
         "checking",
         "stale_since",
         "poll_after_seconds",
+        "requirements",
     ] {
         fields.remove(field);
     }

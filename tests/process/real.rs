@@ -12,9 +12,13 @@ const RESIDENT_KIB_MAX: u64 = 200 * 1_024;
 
 #[test]
 fn ten_thousand_domains_are_all_answered() {
-    let zone =
-        "$TTL 60\n@ SOA ns1 h 1 3600 600 86400 30\n@ NS ns1\nns1 A 127.0.0.1\n* TXT \"v=spf1 -all\"\n* MX 10 ns1\n";
-    let knot = Knot::start(&[("example.test", zone)]);
+    let mut zone = String::from(
+        "$TTL 60\n@ SOA ns1 h 1 3600 600 86400 30\n@ NS ns1\nns1 A 127.0.0.1\nmx1 A 192.0.2.25\n_dmarc TXT \"v=DMARC1; p=reject\"\n",
+    );
+    for number in 0..DOMAINS {
+        zone.push_str(&format!("d{number} TXT \"v=spf1 -all\"\nd{number} MX 10 mx1\n"));
+    }
+    let knot = Knot::start(&[("example.test", &zone)]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_sendready"))
         .args([
             "check",
@@ -51,7 +55,7 @@ fn ten_thousand_domains_are_all_answered() {
         }
     }
     writer.join().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "no DMARC, so not all is valid");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "all is valid");
     assert!(seen.iter().all(|seen| *seen), "every domain is answered");
     assert!(resident > 0 && resident < RESIDENT_KIB_MAX, "{resident} KiB");
 }
