@@ -122,7 +122,8 @@ async fn lists_in_bodies_have_their_limits() {
     let addresses = |count| json!({"spf": {"ips": many(count, |n| json!(format!("192.0.2.{n}")))}});
     let hosts = |count| json!({"mx": many(count, |n| json!({"host": format!("mx{n}.example.net"), "preference": n}))});
     let uris = |count| json!({"dmarc": {"rua": many(count, |n| json!(format!("mailto:d{n}@example.com")))}});
-    let limits: [(&str, usize, &dyn Fn(usize) -> Value); 5] = [
+    type Make<'m> = &'m dyn Fn(usize) -> Value;
+    let limits: [(&str, usize, Make<'_>); 5] = [
         ("/dkim", 10, &selectors),
         ("/spf/includes", 10, &includes),
         ("/spf/ips", 32, &addresses),
