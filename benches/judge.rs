@@ -1,1 +1,3 @@
+//! How long judging takes.
+
 fn main() {}

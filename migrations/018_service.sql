@@ -46,8 +46,8 @@ CREATE INDEX idx_sendready_domains_client_place
     ON email_domains(client_id, COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id);
 -- check_prune.
 CREATE INDEX idx_sendready_domains_evidence ON email_domains(evidence_digest);
--- domain_by_name and domain_add, in whatever case the platform wrote it.
-CREATE INDEX idx_sendready_domains_name ON email_domains(lower(domain));
+-- domain_by_name and domain_add, however the platform wrote it: case, spaces around, a dot behind.
+CREATE INDEX idx_sendready_domains_name ON email_domains(ltrim(rtrim(lower(domain), ' .'), ' '));
 
 -- What we know of a client. Its row is also the lock that guards the client's allocation.
 CREATE TABLE sendready_client_settings (

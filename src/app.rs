@@ -3,21 +3,24 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::hickory::Hickory;
+use crate::dns::watched::Watched;
 use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
-use crate::http::health::Health;
-use crate::jobs::checks::Checks;
+use crate::http::health::{CheckerState, Health, ResolverState};
+use crate::jobs::checks::{self, Pulse};
 use crate::jobs::prune;
 use crate::lifecycle::{End, Lifecycle};
 use crate::service::schedule::{Rhythm, Rung};
@@ -27,6 +30,9 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::TelemetryError;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::standing::Patience;
+
+/// How often the readiness is told how the resolver fares.
+const PULSE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a process did not come up.
 #[derive(Debug, Error)]
@@ -140,11 +146,18 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     let health = Health::default();
     let router = http::router(service.clone(), health.clone(), Some(metrics.clone()));
     lifecycle.spawn("http", http::serve::serve(listener, router, stop.soft.clone(), config.shutdown.grace));
-    let checks = Checks::new(service.clone(), resolver, config.shutdown.grace);
-    let soft = stop.soft.clone();
-    lifecycle.spawn_checked("checks", async move { checks.run(&soft).await });
-    let soft = stop.soft.clone();
-    lifecycle.spawn("prune", async move { prune::run(&service, &soft).await });
+    let watched = Arc::new(Watched::new(resolver));
+    let told = health.clone();
+    let tell = move |pulse| {
+        told.checker(match pulse {
+            Pulse::Working => CheckerState::Ok,
+            Pulse::Stalled => CheckerState::Stalled,
+        });
+    };
+    let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
+    lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
+    lifecycle.spawn("prune", prune::run(service, stop.soft.clone()));
+    lifecycle.spawn("pulse", pulse(watched, health, stop.soft.clone()));
     lifecycle.spawn("metrics", async move {
         tokio::select! {
             () = metrics.upkeep() => {}
@@ -152,6 +165,17 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
         }
     });
     Ok(lifecycle.run().await)
+}
+
+/// Tells the readiness how the resolver fares, until told to stop.
+async fn pulse(resolver: Arc<Watched>, health: Health, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        health.resolver(if resolver.is_failing() { ResolverState::Failing } else { ResolverState::Ok });
+        tokio::select! {
+            () = tokio::time::sleep(PULSE_INTERVAL) => {}
+            () = stop.cancelled() => {}
+        }
+    }
 }
 
 /// Says where it listens and, at the first start, the operator's key: the only time that it can be read.

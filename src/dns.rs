@@ -7,6 +7,7 @@
 mod chain;
 pub mod hickory;
 pub(crate) mod size;
+pub mod watched;
 pub mod zone_text;
 
 use std::net::SocketAddr;

@@ -1,27 +1,12 @@
 //! The pace of background work: what is due is done, again and again, until told to stop.
 //!
 //! A job takes no input but the database. Twice is the same as once. It stops between items when told, mends by
-//! itself when the database comes back, and a panic in it is an error that ends the process.
+//! itself when the database comes back, and a panic in it ends the process.
 
 pub mod checks;
 pub mod prune;
 
 use std::time::Duration;
-
-use thiserror::Error;
-
-/// Why a job ended though nobody told it to stop. A fault of ours: the process should end and be started anew.
-#[derive(Debug, Error)]
-pub enum JobError {
-    /// A part of it panicked.
-    #[error("the job `{job}` panicked: {what}")]
-    Panicked {
-        /// Which.
-        job: &'static str,
-        /// What it said.
-        what: String,
-    },
-}
 
 /// The shortest wait after the database failed.
 const BACK_OFF_MIN: Duration = Duration::from_millis(500);

@@ -13,14 +13,17 @@ pub mod error;
 pub mod history;
 pub mod idempotency;
 pub mod keys;
+pub mod prune;
 pub mod records;
 pub mod requirements;
 pub mod schedule;
 
 mod events;
-mod judge_stand_in;
 mod notes;
 mod verify_rate;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

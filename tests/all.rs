@@ -2,7 +2,6 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
 #![expect(clippy::print_stderr, reason = "what is skipped or measured is said aloud")]
-
 #![expect(unreachable_pub, reason = "modules of one binary see each other")]
 
 mod api;

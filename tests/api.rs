@@ -3,7 +3,7 @@
 mod authority;
 mod documents;
 mod fields;
-mod house;
+pub mod house;
 mod lists;
 mod once;
 mod refusals;

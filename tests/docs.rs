@@ -20,7 +20,10 @@ pub fn hold(path: &str, made: &str) {
         fs::write(&file, made).expect("the document can be written");
     }
     let there = fs::read_to_string(&file).unwrap_or_default();
-    assert!(there == made, "{path} is not what the code says: run `UPDATE_DOCS=1 cargo nextest run docs`, and look at the difference");
+    assert!(
+        there == made,
+        "{path} is not what the code says: run `UPDATE_DOCS=1 cargo nextest run docs`, and look at the difference"
+    );
 }
 
 #[test]
@@ -34,7 +37,7 @@ fn every_finding_says_what_to_do() {
         let (message, fix) = said(&finding);
         let code = finding.code();
         assert!(message.len() > 20 && fix.len() > 15, "{code} says too little: {message} / {fix}");
-        assert!(message.ends_with('.') && fix.ends_with('.'), "{code} does not speak in sentences: {message} / {fix}");
+        assert!(message.ends_with(['.', '`']) && fix.ends_with(['.', '`', '"']), "{code} does not speak in sentences: {message} / {fix}");
         let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         assert!(code.chars().all(known) && code.contains('.'), "{code} is no code");
     }
@@ -59,7 +62,13 @@ fn findings() -> String {
         writeln!(text, "## {}\n", purpose.as_str().to_ascii_uppercase()).unwrap();
         for finding in all.iter().filter(|finding| finding.purpose() == purpose) {
             let (message, fix) = said(finding);
-            writeln!(text, "### `{}`\n\n*{}.* {message}\n\n**Cure:** {fix}\n", finding.code(), finding.severity().as_str()).unwrap();
+            writeln!(
+                text,
+                "### `{}`\n\n*{}.* {message}\n\n**Cure:** {fix}\n",
+                finding.code(),
+                finding.severity().as_str()
+            )
+            .unwrap();
             let facts = finding.facts();
             if !facts.is_empty() {
                 text.push_str("| evidence | such as |\n| --- | --- |\n");

@@ -73,7 +73,11 @@ pub fn fixtures() -> Vec<Fixture> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
-    paths.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "zone")).map(|path| read(&path)).collect()
+    paths
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "zone"))
+        .map(|path| read(&path))
+        .collect()
 }
 
 fn read(path: &Path) -> Fixture {
@@ -94,7 +98,15 @@ fn read(path: &Path) -> Fixture {
 pub fn timeless(mut report: Value) -> Value {
     let fields = report.as_object_mut().expect("a report is an object");
     for field in [
-        "id", "client_id", "status", "provider", "checked_at", "next_check_at", "checking", "stale_since", "poll_after_seconds",
+        "id",
+        "client_id",
+        "status",
+        "provider",
+        "checked_at",
+        "next_check_at",
+        "checking",
+        "stale_since",
+        "poll_after_seconds",
     ] {
         fields.remove(field);
     }

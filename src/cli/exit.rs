@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn the_worst_verdict_decides() {
-        let check = |verdicts: &[Verdict], code: u8| assert_eq!(Exit::over(verdicts.iter().copied()).code(), code, "{verdicts:?}");
+        let check = |verdicts: &[Verdict], code: u8| {
+            assert_eq!(Exit::over(verdicts.iter().copied()).code(), code, "{verdicts:?}");
+        };
         check(&[], 0);
         check(&[Verdict::Valid, Verdict::Unchecked], 0);
         check(&[Verdict::Valid, Verdict::Unknown], 3);

@@ -125,9 +125,7 @@ fn selector(text: &str) -> Result<DkimExpectation, String> {
         None => DkimKey::Any,
         Some(key) => match key.strip_prefix("cname:") {
             Some(target) => DkimKey::Cname(name("--dkim", target)?),
-            None => DkimKey::Key(
-                PublicKey::parse_base64(key).map_err(|fault| format!("--dkim {selector}: {fault}"))?,
-            ),
+            None => DkimKey::Key(PublicKey::parse_base64(key).map_err(|fault| format!("--dkim {selector}: {fault}"))?),
         },
     };
     Ok(DkimExpectation { selector, key })

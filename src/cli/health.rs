@@ -40,7 +40,9 @@ fn not_ready(common: &Common, why: &str) -> Exit {
 /// One request by hand: a client library for one line would be the larger risk.
 async fn ask(address: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+    stream
+        .write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .await?;
     let mut head = Vec::with_capacity(HEAD_OCTETS_MAX);
     stream.take(HEAD_OCTETS_MAX as u64).read_to_end(&mut head).await?;
     let head = String::from_utf8_lossy(&head);

@@ -104,9 +104,10 @@ async fn create(service: &Service, role: RoleArg, client: Option<Uuid>, name: Op
         Ok((row, secret)) => {
             let mut out = io::stdout().lock();
             wrote(match common.format() {
-                Format::Json => {
-                    output::json_line(&mut out, &json!({"id": row.id, "role": row.role.as_str(), "key": secret.expose_secret()}))
-                }
+                Format::Json => output::json_line(
+                    &mut out,
+                    &json!({"id": row.id, "role": row.role.as_str(), "key": secret.expose_secret()}),
+                ),
                 Format::Table => writeln!(out, "{}", secret.expose_secret()),
             })
         }

@@ -24,7 +24,11 @@ pub struct ServeArgs {
     dns: DnsArgs,
 }
 
-/// Runs the command.
+/// Runs the command, until it is told to stop.
+///
+/// # Errors
+///
+/// The exit code of a start that failed; why has been written.
 pub async fn run(args: ServeArgs, common: &Common) -> Result<End, Exit> {
     let config = common.config_with(|flags| {
         args.dns.fill(flags);

@@ -4,19 +4,19 @@
 //! first. Without work it looks once a second, and at once when woken.
 
 use std::collections::HashMap;
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::dns::Resolver;
-use crate::jobs::{BackOff, JobError, chain};
-use crate::service::checks::{Due, Examined};
+use crate::jobs::{BackOff, chain};
+use crate::service::checks::{CheckReason, Claim, Due, Examined, Resolver};
 use crate::service::{Error, Service};
-use crate::store::{CheckReason, Claim};
 use crate::telemetry::metrics::{UnderWay, checks_due};
 
 /// How often it looks for work without being woken.
@@ -25,64 +25,72 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it counts what is due, for the metrics.
 const COUNT_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How much of the grace is kept for giving back what did not finish.
-const GIVE_BACK_TIME: Duration = Duration::from_secs(2);
-
 /// The most domains taken at once. A batch is one statement on the schedule's index.
 const BATCH_MAX: usize = 100;
 
 /// The part of the slots that is for the sweep: one in so many. Design §3.
 const SWEEP_SHARE: usize = 4;
 
-/// The worker.
-#[derive(Clone)]
-pub struct Checks {
-    service: Service,
-    resolver: Arc<dyn Resolver>,
-    /// How long to go on after being told to stop, before what still runs is given back.
-    grace: Duration,
+/// How the worker fares, for whoever reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// It takes what is due.
+    Working,
+    /// It cannot: the database does not answer.
+    Stalled,
 }
 
-impl Checks {
-    /// A worker that has `grace` to end in.
-    pub fn new(service: Service, resolver: Arc<dyn Resolver>, grace: Duration) -> Checks {
-        Checks { service, resolver, grace }
-    }
-
-    /// Works until told to stop; then takes nothing more, and finishes or gives back what it has.
-    ///
-    /// # Errors
-    ///
-    /// [`JobError::Panicked`] when a check panicked. The others then end with it; their domains fall due again when
-    /// their leases end.
-    pub async fn run(&self, stop: &CancellationToken) -> Result<(), JobError> {
-        let mut running = Running::default();
-        let mut back_off = BackOff::default();
-        let mut counted_at: Option<Instant> = None;
-        while !stop.is_cancelled() {
-            if counted_at.is_none_or(|at| at.elapsed() >= COUNT_INTERVAL) {
-                self.count_due().await;
-                counted_at = Some(Instant::now());
-            }
-            let wait = match self.fill(&mut running).await {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => {
-                    if back_off.mended() {
-                        info!("The database answers again; checking goes on");
-                    }
-                    LOOK_INTERVAL
-                }
-                Err(fault) => {
-                    let wait = back_off.failed();
-                    warn!(fault = chain(&fault), "Cannot take domains to check; trying again in {wait:?}");
-                    wait
-                }
-            };
-            self.pause(&mut running, Instant::now() + wait, back_off.failure_count > 0, stop).await?;
+/// Works until `soft` is cancelled; then takes nothing more and finishes what it has, or, once `hard` is cancelled,
+/// gives it back. Says through `tell` when it stalls and when it goes on.
+///
+/// # Panics
+///
+/// When a check panicked: a fault of ours, for which the process should end. Domains that it held fall due
+/// again when their leases end.
+pub async fn run(
+    service: Service,
+    resolver: Arc<dyn Resolver>,
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tell: impl Fn(Pulse) + Send,
+) {
+    let worker = Worker { service, resolver };
+    let mut running = Running::default();
+    let mut back_off = BackOff::default();
+    let mut counted_at: Option<Instant> = None;
+    while !soft.is_cancelled() {
+        if counted_at.is_none_or(|at| at.elapsed() >= COUNT_INTERVAL) {
+            worker.count_due().await;
+            counted_at = Some(Instant::now());
         }
-        self.wind_down(running).await
+        let wait = match worker.fill(&mut running).await {
+            Ok(more) => {
+                if back_off.mended() {
+                    info!("The database answers again; checking goes on");
+                    tell(Pulse::Working);
+                }
+                if more { Duration::ZERO } else { LOOK_INTERVAL }
+            }
+            Err(fault) => {
+                let wait = back_off.failed();
+                warn!(fault = chain(&fault), "Cannot take domains to check; trying again in {wait:?}");
+                tell(Pulse::Stalled);
+                wait
+            }
+        };
+        worker.pause(&mut running, Instant::now() + wait, back_off.failure_count > 0, &soft).await;
     }
+    worker.wind_down(running, &hard).await;
+}
 
+/// What checks one domain after the other.
+#[derive(Clone)]
+struct Worker {
+    service: Service,
+    resolver: Arc<dyn Resolver>,
+}
+
+impl Worker {
     /// Says in the metrics how many are due. The database's faults show where domains are taken.
     async fn count_due(&self) {
         if let Ok(count) = self.service.store().domain_due_count(self.service.clock().now()).await {
@@ -116,61 +124,50 @@ impl Checks {
     /// Waits until a slot is free, somebody wakes us, it is time to look, or we are told to stop.
     ///
     /// While the database is down, a free slot or a call is no reason to ask it sooner.
-    async fn pause(
-        &self,
-        running: &mut Running,
-        until: Instant,
-        down: bool,
-        stop: &CancellationToken,
-    ) -> Result<(), JobError> {
+    async fn pause(&self, running: &mut Running, until: Instant, down: bool, soft: &CancellationToken) {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = sleep_until(until) => return Ok(()),
-                Some(ended) = running.next() => {
-                    ended?;
-                    if !down && running.backlog {
-                        return Ok(());
-                    }
-                }
-                () = self.service.woken(), if !down => return Ok(()),
+                () = soft.cancelled() => return,
+                () = sleep_until(until) => return,
+                () = running.next() => if !down && running.backlog {
+                    return;
+                },
+                () = self.service.woken(), if !down => return,
             }
         }
     }
 
-    /// Finishes what runs, and gives back what does not finish in time.
-    async fn wind_down(&self, mut running: Running) -> Result<(), JobError> {
-        let finish = self.grace.saturating_sub(GIVE_BACK_TIME);
-        let finished = timeout(finish, async {
-            while let Some(ended) = running.next().await {
-                ended?;
+    /// Finishes what runs; once `hard` is cancelled, gives it back.
+    async fn wind_down(&self, mut running: Running, hard: &CancellationToken) {
+        while !running.claims.is_empty() {
+            tokio::select! {
+                () = running.next() => {}
+                () = hard.cancelled() => break,
             }
-            Ok(())
-        });
-        if let Ok(result) = finished.await {
-            return result;
         }
         running.tasks.abort_all();
-        // An aborted task may have been settling; its lease decides, and giving back a lost one does nothing.
-        while let Some(ended) = running.tasks.join_next().await {
-            if let Err(fault) = ended
-                && fault.is_panic()
-            {
-                return Err(panicked(fault));
-            }
-        }
-        let claims: Vec<Claim> = running.claims.into_values().collect();
-        let give_back = async {
-            for claim in &claims {
-                if let Err(fault) = self.service.release(claim).await {
-                    warn!(fault = chain(&fault), "Could not give {} back", claim.domain.domain);
+        while !running.claims.is_empty() {
+            let id = match running.tasks.join_next_with_id().await {
+                Some(Ok((id, ()))) => id,
+                Some(Err(fault)) if fault.is_cancelled() => {
+                    // It may have been settling; its lease decides, and giving back a lost one does nothing.
+                    if let Some(claim) = running.claims.remove(&fault.id()) {
+                        self.give_back(&claim).await;
+                    }
+                    continue;
                 }
-            }
-        };
-        if timeout(GIVE_BACK_TIME, give_back).await.is_err() {
-            warn!("Not all of {} domains were given back in time; they fall due when their leases end", claims.len());
+                Some(Err(fault)) => resume_unwind(fault.into_panic()),
+                None => return,
+            };
+            running.claims.remove(&id);
         }
-        Ok(())
+    }
+
+    async fn give_back(&self, claim: &Claim) {
+        if let Err(fault) = self.service.release(claim).await {
+            let domain = &claim.domain.domain;
+            warn!(fault = chain(&fault), "Could not give {domain} back; it falls due when its lease ends");
+        }
     }
 
     /// Checks one domain, from claim to settlement.
@@ -181,12 +178,7 @@ impl Checks {
             Ok(examined) => self.settle(&claim, &examined, lease_ends).await,
             Err(fault) => {
                 warn!(fault = chain(&fault), "{} was not checked", claim.domain.domain);
-                // Not at once: whatever failed would fail again. It falls due when the lease ends.
-                if !matches!(fault, Error::Store(_))
-                    && let Err(fault) = self.service.release(&claim).await
-                {
-                    warn!(fault = chain(&fault), "Could not give {} back", claim.domain.domain);
-                }
+                // Not given back: whatever failed would fail again at once. It falls due when the lease ends.
             }
         }
     }
@@ -218,7 +210,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(&mut self, worker: &Checks, claim: Claim) {
+    fn start(&mut self, worker: &Worker, claim: Claim) {
         let task = self.tasks.spawn(worker.clone().check(claim.clone()));
         self.claims.insert(task.id(), claim);
     }
@@ -231,26 +223,17 @@ impl Running {
         self.claims.values().filter(|claim| claim.reason == CheckReason::Schedule).count()
     }
 
-    /// Waits for one check to end; nothing when none runs.
-    async fn next(&mut self) -> Option<Result<(), JobError>> {
-        let ended = self.tasks.join_next_with_id().await?;
-        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+    /// Waits for one check to end; for ever when none runs. A panic in it goes on here.
+    async fn next(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(fault)) if fault.is_panic() => resume_unwind(fault.into_panic()),
+            Some(Err(fault)) => fault.id(),
+            None => return pending().await,
+        };
         self.claims.remove(&id);
-        Some(match ended {
-            Err(fault) if fault.is_panic() => Err(panicked(fault)),
-            Ok(_) | Err(_) => Ok(()),
-        })
     }
 }
 
-fn panicked(fault: JoinError) -> JobError {
-    let what = match fault.try_into_panic() {
-        Ok(payload) => payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "nothing that can be shown".to_owned()),
-        Err(fault) => fault.to_string(),
-    };
-    JobError::Panicked { job: "checks", what }
-}
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,19 @@ fn joined(high: u16, low: u16) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))
 }
 
+/// Whether an address is set aside for documentation: RFC 5737, RFC 3849, RFC 9637. Never public.
+pub fn is_documentation(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            matches!(address.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _])
+        }
+        IpAddr::V6(address) => {
+            let segments = address.segments();
+            matches!(segments, [0x2001, 0x0db8, ..]) || (segments[0] == 0x3fff && segments[1] < 0x1000)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

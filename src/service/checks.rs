@@ -5,25 +5,29 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::checker::{self, JudgeFault, Limits};
-use crate::dns::Resolver;
-use crate::service::judge_stand_in::{judge, verdicts};
-use crate::service::notes::{self, Note};
+use crate::service::notes;
 use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
 use crate::service::schedule::{after, next_check_at};
 use crate::service::{Error, Service, events};
-use crate::store::{Claim, DomainRow, Settled, Settlement};
+use crate::store::note::{self, Note};
+use crate::store::{DomainRow, Settled, Settlement};
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
+use crate::verify::judge::{judge, verdicts};
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
 use crate::verify::standing;
+
+/// What a worker holds: it names neither the store nor DNS.
+pub use crate::dns::Resolver;
+pub use crate::store::{CheckReason, Claim};
 
 /// Which of the domains that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +107,7 @@ impl Service {
     fn gave_up(&self, row: &DomainRow, expectation: &Expectation, fault: JudgeFault) -> (Report, Evidence, usize) {
         error!(domain.id = %row.id, %fault, "The check of {} came to no end", row.domain);
         let evidence = Evidence::new();
-        (crate::service::judge_stand_in::judge_partly(expectation, &evidence), evidence, 0)
+        (crate::verify::judge::judge_partly(expectation, &evidence), evidence, 0)
     }
 
     fn expectation_or_soundness(&self, row: &DomainRow) -> Result<Expectation, Error> {
@@ -124,18 +128,24 @@ impl Service {
         let standing = row.standing();
         let (after, happenings) = standing::after(&standing, verdicts(seen.report), now, self.settings.patience);
         let notes = notes::notes(seen.report, before, now);
+        // Ids sort by their microsecond: those of one check keep the order in which they are told.
+        let mut at = now;
+        let mut next_id = || {
+            at += TimeDelta::microseconds(1);
+            self.chance.id(at)
+        };
         let mut events: Vec<_> = happenings
             .into_iter()
-            .map(|what| events::happened(self.chance.id(now), what, row, &standing, &after, Some(seen.report)))
+            .map(|what| events::happened(next_id(), what, row, &standing, &after, Some(seen.report)))
             .collect();
         if notes::found_changed(before, &notes) {
-            events.push(events::records_changed(self.chance.id(now), row, &standing, &after, seen.report));
+            events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
         let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
         Settlement {
             at: now,
             standing: after,
-            verdicts: notes::to_value(&notes),
+            verdicts: note::to_value(&notes),
             evidence: to_stored(seen.evidence),
             changes: events::changes(&standing, &after),
             all_valid: seen.report.is_all_valid(),

@@ -4,69 +4,38 @@
 //! says whether something is other than it was, however long nobody could tell in between.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::store::note::Note;
 use crate::verify::purpose::Verdict;
 use crate::verify::report::{RecordReport, Report};
 
-/// One record in a check's history. Stored; unknown fields of later releases are passed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Note {
-    /// What the record is for.
-    pub(crate) purpose: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub(crate) record_type: String,
-    /// Its full name.
-    pub(crate) name: String,
-    /// Which of several at the name: an MX's host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) host: Option<String>,
-    /// What was said of it.
-    pub(crate) verdict: String,
-    /// Not binding yet.
-    #[serde(default)]
-    pub(crate) staged: bool,
-    /// The codes of what was noticed.
-    #[serde(default)]
-    pub(crate) findings: Vec<String>,
-    /// A digest of what was last definitely found there; nothing when nobody ever could tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) seen: Option<String>,
-    /// When the verdict, or what was found, last became other than it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) changed_at: Option<DateTime<Utc>>,
+/// The note of a record before it is compared with an earlier one.
+fn note_of(record: &RecordReport) -> Note {
+    let definite = record.verdict == Verdict::Valid || record.verdict.is_failure();
+    Note {
+        purpose: record.purpose.as_str().to_owned(),
+        record_type: record.record_type.as_str().to_owned(),
+        name: record.name.to_string(),
+        host: record.priority.and_then(|_| record.value.clone()),
+        verdict: record.verdict.as_str().to_owned(),
+        staged: record.staged,
+        findings: record.findings.iter().map(|finding| finding.code().to_owned()).collect(),
+        seen: definite.then(|| digest(&record.found)),
+        changed_at: None,
+    }
 }
 
-impl Note {
-    /// The note of a record before it is compared with an earlier one.
-    fn of(record: &RecordReport) -> Note {
-        let definite = record.verdict == Verdict::Valid || record.verdict.is_failure();
-        Note {
-            purpose: record.purpose.as_str().to_owned(),
-            record_type: record.record_type.as_str().to_owned(),
-            name: record.name.to_string(),
-            host: record.priority.and_then(|_| record.value.clone()),
-            verdict: record.verdict.as_str().to_owned(),
-            staged: record.staged,
-            findings: record.findings.iter().map(|finding| finding.code().to_owned()).collect(),
-            seen: definite.then(|| digest(&record.found)),
-            changed_at: None,
-        }
-    }
-
-    fn is_of(&self, other: &Note) -> bool {
-        // Not the type: a selector may turn from TXT to CNAME and is the same selector.
-        (&self.purpose, &self.name, &self.host) == (&other.purpose, &other.name, &other.host)
-    }
+/// Whether two notes are of the same record.
+fn same_record(one: &Note, other: &Note) -> bool {
+    // Not the type: a selector may turn from TXT to CNAME and is the same selector.
+    (&one.purpose, &one.name, &one.host) == (&other.purpose, &other.name, &other.host)
 }
 
 /// The notes of a report at `at`, those of the check before it taken over.
 pub(crate) fn notes(report: &Report, before: &[Note], at: DateTime<Utc>) -> Vec<Note> {
-    let each = report.records.iter().map(Note::of).map(|mut note| {
-        let Some(old) = before.iter().find(|old| old.is_of(&note)) else {
+    let each = report.records.iter().map(note_of).map(|mut note| {
+        let Some(old) = before.iter().find(|old| same_record(old, &note)) else {
             note.changed_at = Some(at);
             return note;
         };
@@ -80,8 +49,8 @@ pub(crate) fn notes(report: &Report, before: &[Note], at: DateTime<Utc>) -> Vec<
 
 /// When each of a report's records last changed, in their order.
 pub(crate) fn changed_at(report: &Report, notes: &[Note]) -> Vec<Option<DateTime<Utc>>> {
-    let each = report.records.iter().map(Note::of);
-    each.map(|note| notes.iter().find(|old| old.is_of(&note)).and_then(|old| old.changed_at)).collect()
+    let each = report.records.iter().map(note_of);
+    each.map(|note| notes.iter().find(|old| same_record(old, &note)).and_then(|old| old.changed_at)).collect()
 }
 
 /// Whether something else is published now than what was last definitely seen.
@@ -89,20 +58,9 @@ pub(crate) fn changed_at(report: &Report, notes: &[Note]) -> Vec<Option<DateTime
 /// Only records that were looked at both times count: another requirement is no change of DNS.
 pub(crate) fn found_changed(before: &[Note], after: &[Note]) -> bool {
     after.iter().any(|note| {
-        let old = before.iter().find(|old| old.is_of(note)).and_then(|old| old.seen.as_ref());
+        let old = before.iter().find(|old| same_record(old, note)).and_then(|old| old.seen.as_ref());
         old.is_some_and(|old| note.seen.as_ref().is_some_and(|new| new != old))
     })
-}
-
-/// The stored form.
-pub(crate) fn to_value(notes: &[Note]) -> Value {
-    serde_json::to_value(notes).unwrap_or_default()
-}
-
-/// Notes out of their stored form; one that does not read back is passed over, and looks like a record never seen.
-pub(crate) fn of_value(value: &Value) -> Vec<Note> {
-    let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    items.iter().filter_map(|item| Note::deserialize(item).ok()).collect()
 }
 
 /// A digest of texts in their order; each is ended, so that no two lists run together.

@@ -9,14 +9,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::service::judge_stand_in::judge_partly;
 use crate::service::notes;
 use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of};
 use crate::service::schedule::after;
 use crate::service::{Caller, Error, Service};
+use crate::store::note::{self, Note};
 use crate::store::{Advanced, CheckReason, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
+use crate::verify::judge::judge_partly;
 use crate::verify::report::Report;
 use crate::verify::standing::Status;
 
@@ -110,9 +111,9 @@ impl Service {
     }
 
     /// The notes of the last check; none before the first.
-    pub(crate) async fn latest_notes(&self, domain_id: Uuid) -> Result<Vec<notes::Note>, Error> {
+    pub(crate) async fn latest_notes(&self, domain_id: Uuid) -> Result<Vec<Note>, Error> {
         let last = self.store.check_list(domain_id, None, 1).await?;
-        Ok(last.first().map(|check| notes::of_value(&check.verdicts)).unwrap_or_default())
+        Ok(last.first().map(|check| note::of_value(&check.verdicts)).unwrap_or_default())
     }
 
     /// Asks for a check at once; one that runs is joined.

@@ -202,7 +202,8 @@ statements! {
         AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' FOR UPDATE"
         => "SELECT ", domain_columns!(), " FROM email_domains WHERE id = $1 \
         AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted'";
-    BY_NAME = "SELECT ", domain_columns!(), " FROM email_domains WHERE lower(domain) IN ($1, $2) \
+    BY_NAME = "SELECT ", domain_columns!(), " FROM email_domains \
+        WHERE ltrim(rtrim(lower(domain), ' .'), ' ') IN ($1, $2) \
         ORDER BY CASE WHEN domain = $1 THEN 0 ELSE 1 END, id LIMIT 1";
     // A client's list has its own text, for an `OR` over a parameter would keep SQLite from its index.
     LIST = list!("");
@@ -356,9 +357,9 @@ impl Store {
     pub async fn domain_by_name(&self, domain: &Domain) -> Result<Option<DomainRow>, StoreError> {
         const OPERATION: &str = "domain_by_name";
         let name = domain.to_string();
-        let dotted = format!("{name}.");
+        let unicode = domain.unicode();
         db!(&self.db, BY_NAME, |sql, pool| {
-            sqlx::query_as::<_, Row>(sql).bind(name).bind(dotted).fetch_optional(pool).await
+            sqlx::query_as::<_, Row>(sql).bind(name).bind(unicode).fetch_optional(pool).await
         })
         .map_err(StoreError::at(OPERATION))?
         .map(|row| row.read(OPERATION))
@@ -421,9 +422,9 @@ pub(in crate::store) async fn by_name(
     operation: &'static str,
 ) -> Result<Option<DomainRow>, StoreError> {
     let name = domain.to_string();
-    let dotted = format!("{name}.");
+    let unicode = domain.unicode();
     tx!(tx, BY_NAME, |sql, connection| {
-        sqlx::query_as::<_, Row>(sql).bind(name).bind(dotted).fetch_optional(connection).await
+        sqlx::query_as::<_, Row>(sql).bind(name).bind(unicode).fetch_optional(connection).await
     })
     .map_err(StoreError::at(operation))?
     .map(|row| row.read(operation))

@@ -19,6 +19,7 @@ pub mod domain_change;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod note;
 pub mod prune;
 pub mod requirements;
 pub mod schedule;

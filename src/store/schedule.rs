@@ -246,9 +246,8 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn domain_due_count(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let count: i64 =
-            db!(&self.db, DUE_COUNT, |sql, pool| { sqlx::query_scalar(sql).bind(now).fetch_one(pool).await })
-                .map_err(StoreError::at("domain_due_count"))?;
+        let count: i64 = db!(&self.db, DUE_COUNT, |sql, pool| sqlx::query_scalar(sql).bind(now).fetch_one(pool).await)
+            .map_err(StoreError::at("domain_due_count"))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 

@@ -181,7 +181,7 @@ fn look_at(exchanges: &[(u16, Name)], required: &[&MxExpectation], evidence: &Ev
 
 /// Nothing is required: one host that works will do.
 fn judge_any(hosts: &[Host], report: &mut RecordReport) {
-    let works = hosts.iter().any(|host| host.state == State::Sound);
+    let works = hosts.iter().any(|host| host.state.works());
     let undecided = hosts.iter().any(|host| matches!(host.state, State::Unknown { .. }));
     raise(
         report,
@@ -207,7 +207,7 @@ fn judge_required(required: &MxExpectation, all: &[&MxExpectation], hosts: &[Hos
         return;
     };
     let (verdict, action) = match host.state {
-        State::Sound => (Verdict::Valid, Action::Keep),
+        State::Sound | State::Rehearsed { .. } => (Verdict::Valid, Action::Keep),
         State::Unknown { .. } => (Verdict::Unknown, Action::Keep),
         // The record is as it was asked for; the fault is the host's.
         State::Faulty(_) => (Verdict::Invalid, Action::Keep),
@@ -231,7 +231,7 @@ fn judge_foreign(required: &[&MxExpectation], hosts: &[Host], report: &mut Recor
         report.findings.extend(host.finding(false).map(Finding::Mx));
         let Some(own_preference) = own.filter(|own| host.preference < *own) else { continue };
         let verdict = match host.state {
-            State::Sound => Verdict::Mismatch,
+            State::Sound | State::Rehearsed { .. } => Verdict::Mismatch,
             State::Unknown { .. } => Verdict::Unknown,
             // Senders go on to the next when a host cannot be reached. RFC 5321 §5.1.
             State::Faulty(_) => continue,

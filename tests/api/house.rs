@@ -27,38 +27,38 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 /// A service over an empty database, with an operator's key.
-pub(super) struct House {
-    pub(super) router: Router,
-    pub(super) service: Service,
-    pub(super) health: Health,
-    pub(super) hand: Hand,
-    pub(super) operator: String,
-    pub(super) folder: TempDir,
+pub struct House {
+    pub router: Router,
+    pub service: Service,
+    pub health: Health,
+    pub hand: Hand,
+    pub operator: String,
+    pub folder: TempDir,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
 }
 
 impl Answer {
     /// The body as JSON.
     #[track_caller]
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|fault| panic!("{fault}: {} {}", self.status, self.text))
     }
 
     /// A header's text; empty when it is not there.
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The last part of a problem's type; empty for what is no problem.
     #[track_caller]
-    pub(super) fn problem(&self) -> String {
+    pub fn problem(&self) -> String {
         if self.header("content-type") != "application/problem+json" {
             return String::new();
         }
@@ -69,7 +69,7 @@ impl Answer {
     }
 
     /// The pointers of a problem's fields.
-    pub(super) fn pointers(&self) -> Vec<String> {
+    pub fn pointers(&self) -> Vec<String> {
         let body = self.json();
         let errors = body["errors"].as_array().cloned().unwrap_or_default();
         errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
@@ -77,7 +77,7 @@ impl Answer {
 }
 
 impl House {
-    pub(super) async fn new() -> House {
+    pub async fn new() -> House {
         let folder = TempDir::new().unwrap();
         let hand = Hand::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let store = Store::connect(&format!("sqlite:{}", folder.path().join("test.db").display())).await.unwrap();
@@ -90,20 +90,20 @@ impl House {
     }
 
     /// A new key, and its id.
-    pub(super) async fn key(&self, role: Role, client_id: Option<Uuid>) -> (Uuid, String) {
+    pub async fn key(&self, role: Role, client_id: Option<Uuid>) -> (Uuid, String) {
         let (row, secret) = self.service.key_create(&KeyRequest { role, client_id, name: None }).await.unwrap();
         (row.id, secret.expose_secret().to_owned())
     }
 
     /// A new client.
-    pub(super) async fn client(&self, tier: &str) -> Uuid {
+    pub async fn client(&self, tier: &str) -> Uuid {
         let answer = self.operator("POST", "/v1/clients", Some(json!({"name": "Example", "tier": tier}))).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
     /// A new domain; its id.
-    pub(super) async fn domain(&self, client_id: Uuid, domain: &str) -> Uuid {
+    pub async fn domain(&self, client_id: Uuid, domain: &str) -> Uuid {
         let body =
             json!({"client_id": client_id, "domain": domain, "provider": "manual", "dkim": [{"selector": "s1"}]});
         let answer = self.operator("POST", "/v1/domains", Some(body)).await;
@@ -112,12 +112,12 @@ impl House {
     }
 
     /// A request with the operator's key.
-    pub(super) async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+    pub async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         self.call(method, path, Some(&self.operator), body).await
     }
 
     /// A request with a key, or none.
-    pub(super) async fn call(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Answer {
+    pub async fn call(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
@@ -133,7 +133,7 @@ impl House {
     }
 
     /// Any request.
-    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+    pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let octets = to_bytes(body, 16 << 20).await.unwrap();
@@ -144,13 +144,7 @@ impl House {
     }
 
     /// A request with the operator's key and other headers.
-    pub(super) async fn with(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Body>,
-    ) -> Answer {
+    pub async fn with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header("authorization", format!("Bearer {}", self.operator));
         for (name, value) in headers {
@@ -160,7 +154,7 @@ impl House {
     }
 
     /// Checks everything that is due, against DNS as text; how many it were.
-    pub(super) async fn check_all(&self, zone: &str) -> usize {
+    pub async fn check_all(&self, zone: &str) -> usize {
         let resolver: ZoneText = zone.parse().unwrap();
         let claims = self.service.due(Due::Any, 100).await.unwrap();
         for claim in &claims {

@@ -385,15 +385,21 @@ async fn malformed(world: World) {
     let client = world.client(1, Tier::Dominance).await;
     world.platform_row(id(10), client, "UPPER.example", None).await;
     world.platform_row(id(11), client, "no domain", None).await;
-    world.platform_row(id(12), client, "dot.example.", None).await;
-    let found = world.store.domain_by_name(&Domain::parse("upper.example").unwrap()).await.unwrap().unwrap();
-    assert_eq!(found.id, id(10), "names are compared in their normal spelling");
-    let found = world.store.domain_by_name(&Domain::parse("dot.example").unwrap()).await.unwrap().unwrap();
-    assert_eq!(found.id, id(12));
+    world.platform_row(id(12), client, " dot.example.", None).await;
+    world.platform_row(id(13), client, "bücher.example", None).await;
+    let find = async |name: &str| {
+        let found = world.store.domain_by_name(&Domain::parse(name).unwrap()).await.unwrap();
+        found.map(|row| row.id)
+    };
+    assert_eq!(find("upper.example").await, Some(id(10)), "names are compared in their normal spelling");
+    assert_eq!(find("dot.example").await, Some(id(12)));
+    assert_eq!(find("bücher.example").await, Some(id(13)));
+    world.platform_row(id(14), client, "dot.example", None).await;
+    assert_eq!(find("dot.example").await, Some(id(14)), "the normal spelling goes first");
     assert_eq!(add(&world.store, 20, client, "upper.example", 1).await, DomainAdded::Taken);
     let before = world.store.domain_get(id(10)).await.unwrap().unwrap();
     let claims = world.store.domain_claim_due(at(1), at(60), id(7), 10).await.unwrap();
-    assert_eq!(claims.len(), 3);
+    assert_eq!(claims.len(), 5);
     for claim in &claims {
         world.store.domain_mark_malformed(claim.domain.id, &claim.domain.domain).await.unwrap();
     }

@@ -88,7 +88,7 @@ async fn everything_at_once(world: World) {
         questions: 12,
         took_ms: 345,
     };
-    assert_eq!(world.store.check_list(id(10), None, 10).await.unwrap(), [check.clone()]);
+    assert_eq!(world.store.check_list(id(10), None, 10).await.unwrap(), std::slice::from_ref(&check));
     let body = settled.evidence.body.clone();
     assert_eq!(world.store.check_get(id(10), id(100)).await.unwrap(), Some((check, body.clone())));
     assert_eq!(world.store.check_get(id(11), id(100)).await.unwrap(), None, "another domain's");

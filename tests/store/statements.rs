@@ -80,7 +80,7 @@ fn every_statement_is_listed() {
         for (start, _) in text.match_indices("sqlx::query") {
             let call = &text[start..];
             let argument = call.split_once('(').map_or("", |(_, rest)| rest);
-            assert!(argument.starts_with("sql)"), "{module} runs a text of its own: {:.80}", call);
+            assert!(argument.starts_with("sql)"), "{module} runs a text of its own: {call:.80}");
         }
         let raw = text.matches("raw_sql(").count();
         let allowed = if module.ends_with("::migration") { 2 } else { 0 };

@@ -7,7 +7,7 @@ use sendready::protocol::master_file;
 use serde_json::{Value, json};
 
 use crate::support::knot::Knot;
-use crate::support::postgres;
+use crate::support::postgres::Database;
 use crate::support::process::Serve;
 use crate::support::unbound::Unbound;
 
@@ -119,7 +119,10 @@ async fn story(database: &str) {
     assert_eq!(text(&ready, "status"), "active");
     assert_eq!(row(database, folder.path()).await, "(true, true, true, true, true, \"active\")");
     let (_, events) = serve.api("GET", &format!("/v1/domains/{id}/events"), None).await;
-    assert!(events["data"].as_array().is_some_and(|all| all.iter().any(|event| event["type"] == "domain.verified")), "{events:#}");
+    assert!(
+        events["data"].as_array().is_some_and(|all| all.iter().any(|event| event["type"] == "domain.verified")),
+        "{events:#}"
+    );
 
     // A resolver that does not answer at all changes nothing, however often it is asked.
     world.unbound.pause();
@@ -154,7 +157,7 @@ async fn the_story_on_sqlite() {
 
 #[tokio::test]
 async fn the_story_on_postgresql() {
-    let database = postgres::empty().await;
+    let database = Database::empty().await;
     story(&database.url).await;
 }
 
@@ -177,7 +180,9 @@ async fn a_killed_process_loses_nothing() {
     let path = "/v1/domains?status=pending&limit=200";
     serve
         .until(path, "a check of every domain", |_, body| {
-            body["data"].as_array().is_some_and(|all| all.len() == DOMAINS && all.iter().all(|one| !one["last_checked_at"].is_null()))
+            body["data"]
+                .as_array()
+                .is_some_and(|all| all.len() == DOMAINS && all.iter().all(|one| !one["last_checked_at"].is_null()))
         })
         .await;
 }

@@ -13,6 +13,8 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 
 /// The user and group `nobody`, for servers that refuse to run as root or should not.
@@ -43,6 +45,21 @@ impl Daemon {
             chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         Daemon { child: command.spawn().unwrap() }
+    }
+
+    /// Stops it where it stands: it answers nothing, and keeps what it has.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Panics with the log if the process has ended.

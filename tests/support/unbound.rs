@@ -14,7 +14,7 @@ use crate::support::{Daemon, START_TIME_MAX, answers, free_port};
 
 /// A running unbound; stops when dropped.
 pub struct Unbound {
-    _daemon: Daemon,
+    daemon: Daemon,
     directory: tempfile::TempDir,
     /// Where it listens, UDP and TCP.
     pub address: SocketAddr,
@@ -62,7 +62,17 @@ impl Unbound {
             assert!(begin.elapsed() < START_TIME_MAX, "unbound does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Unbound { _daemon: daemon, directory, address }
+        Unbound { daemon, directory, address }
+    }
+
+    /// Answers nothing from now on, as a resolver does that hangs.
+    pub fn pause(&self) {
+        self.daemon.pause();
+    }
+
+    /// Answers again.
+    pub fn resume(&self) {
+        self.daemon.resume();
     }
 
     /// Makes it forget all it knows about `zone`.

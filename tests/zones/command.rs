@@ -20,15 +20,20 @@ async fn check(fixture: &Fixture) -> (Value, i32) {
         .await
         .expect("the binary runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    let document = serde_json::from_str(&text)
-        .unwrap_or_else(|fault| panic!("{}: {fault}: {text} {}", fixture.name, String::from_utf8_lossy(&output.stderr)));
+    let document = serde_json::from_str(&text).unwrap_or_else(|fault| {
+        panic!("{}: {fault}: {text} {}", fixture.name, String::from_utf8_lossy(&output.stderr))
+    });
     (document, output.status.code().expect("an exit code"))
 }
 
 /// The exit code that a report's verdicts ask for, by the contract's table.
 fn exit_code(report: &Value) -> i32 {
-    let verdicts: Vec<&str> =
-        report["records"].as_array().expect("records").iter().map(|record| record["verdict"].as_str().expect("a word")).collect();
+    let verdicts: Vec<&str> = report["records"]
+        .as_array()
+        .expect("records")
+        .iter()
+        .map(|record| record["verdict"].as_str().expect("a word"))
+        .collect();
     if verdicts.iter().any(|verdict| ["missing", "mismatch", "invalid"].contains(verdict)) {
         1
     } else if verdicts.contains(&"unknown") {

@@ -13,7 +13,7 @@ use crate::zones::{Fixture, fixtures, timeless};
 
 /// The document of a zone; and judged again from what would be stored.
 async fn documents(fixture: &Fixture) -> (Value, Value) {
-    let resolver = ZoneText::parse(&fixture.zone).unwrap_or_else(|fault| panic!("{}: {fault}", fixture.name));
+    let resolver = fixture.zone.parse::<ZoneText>().unwrap_or_else(|fault| panic!("{}: {fault}", fixture.name));
     let expectation = fixture.expected().of(fixture.domain());
     let limits = Limits::within(Duration::from_secs(40));
     let checked = checker::check(&resolver, &limits, |evidence| judge::judge(&expectation, evidence)).await;

@@ -37,6 +37,13 @@ pub enum MxFinding {
         /// Whether the verdict rests on it.
         decisive: bool,
     },
+    /// The host has only addresses that are set aside for documentation.
+    DocumentationAddress {
+        /// The host.
+        host: Name,
+        /// The first of its addresses.
+        address: IpAddr,
+    },
     /// A foreign host is tried before the first required one.
     ForeignPreferred {
         /// The foreign host.
@@ -125,6 +132,7 @@ impl MxFinding {
                 HostFault::Unresolved => "mx.host-unresolved",
                 HostFault::Private { .. } => "mx.host-private",
             },
+            MxFinding::DocumentationAddress { .. } => "mx.documentation-address",
             MxFinding::ForeignPreferred { .. } => "mx.foreign-preferred",
             MxFinding::ForeignMx { .. } => "mx.foreign",
             MxFinding::PreferenceDiffers { .. } => "mx.preference-differs",
@@ -141,9 +149,10 @@ impl MxFinding {
             | MxFinding::NullBesideOthers
             | MxFinding::BadHost { decisive: true, .. }
             | MxFinding::ForeignPreferred { .. } => Severity::Error,
-            MxFinding::BadHost { decisive: false, .. } | MxFinding::Unanswered { .. } | MxFinding::ForeignMx { .. } => {
-                Severity::Warning
-            }
+            MxFinding::DocumentationAddress { .. }
+            | MxFinding::BadHost { decisive: false, .. }
+            | MxFinding::Unanswered { .. }
+            | MxFinding::ForeignMx { .. } => Severity::Warning,
             MxFinding::ImplicitMx | MxFinding::PreferenceDiffers { .. } | MxFinding::TooMany { .. } => Severity::Notice,
         }
     }
@@ -164,6 +173,9 @@ impl MxFinding {
                     HostFault::Literal | HostFault::Unresolved => {}
                 }
                 facts
+            }
+            MxFinding::DocumentationAddress { host, address } => {
+                vec![("host", Fact::text(host)), ("address", Fact::text(address))]
             }
             MxFinding::ForeignPreferred { host, preference, own_preference } => vec![
                 ("host", Fact::text(host)),
@@ -198,6 +210,7 @@ impl MxFinding {
             bad(HostFault::Literal),
             bad(HostFault::Unresolved),
             bad(HostFault::Private { addresses: vec![IpAddr::from([10, 0, 0, 1])] }),
+            MxFinding::DocumentationAddress { host: name("mx1.example.com"), address: IpAddr::from([192, 0, 2, 25]) },
             MxFinding::ForeignPreferred { host: name("mx.example.net"), preference: 5, own_preference: 10 },
             MxFinding::ForeignMx { hosts: vec![name("mx.example.net")], rank: Rank::First },
             MxFinding::PreferenceDiffers { found: 20, recommended: 10 },

@@ -24,6 +24,12 @@ pub(super) struct Host {
 pub(super) enum State {
     /// It can receive mail.
     Sound,
+    /// Its only public-looking addresses are those set aside for documentation. Whoever publishes them rehearses, so
+    /// the record is taken at its word, and the warning says what it is worth in the world.
+    Rehearsed {
+        /// The first of them.
+        address: IpAddr,
+    },
     /// It cannot.
     Faulty(HostFault),
     /// Nobody could tell.
@@ -33,6 +39,13 @@ pub(super) enum State {
         /// What came of it.
         outcome: &'static str,
     },
+}
+
+impl State {
+    /// Whether mail can be delivered there, as far as DNS tells.
+    pub(super) fn works(&self) -> bool {
+        matches!(self, State::Sound | State::Rehearsed { .. })
+    }
 }
 
 impl Host {
@@ -46,6 +59,9 @@ impl Host {
     pub(super) fn finding(&self, decisive: bool) -> Option<MxFinding> {
         match &self.state {
             State::Sound => None,
+            State::Rehearsed { address } => {
+                Some(MxFinding::DocumentationAddress { host: self.name.clone(), address: *address })
+            }
             State::Faulty(fault) => {
                 Some(MxFinding::BadHost { host: self.name.clone(), fault: fault.clone(), decisive })
             }
@@ -73,6 +89,9 @@ fn state(name: &Name, evidence: &Evidence) -> Result<State, Needs> {
     let addresses: Vec<IpAddr> = answers.iter().flat_map(|(_, answer)| addresses(answer)).collect();
     if addresses.iter().any(|address| address::is_public(*address)) {
         return Ok(State::Sound);
+    }
+    if let Some(address) = addresses.iter().find(|address| address::is_documentation(**address)) {
+        return Ok(State::Rehearsed { address: *address });
     }
     // One kind of address that nobody could tell about may be the one that works.
     if let Some((question, answer)) = answers.iter().find(|(_, answer)| !answer.is_definite()) {

@@ -248,8 +248,7 @@ impl Judge<'_> {
         let mut errors = Vec::new();
         for branch in &tree.branches {
             let required = branch.child.as_ref().is_some_and(|c| self.expectation.spf.includes.contains(&c.name));
-            let single = Node { name: tree.name.clone(), state: tree.state.clone(), branches: vec![branch.clone()] };
-            for visit in single.walk() {
+            for visit in tree.walk_branch(branch) {
                 let term = TermAt { at: visit.owner.name.clone(), term: visit.branch.text() };
                 errors.extend(branch_error(visit.branch, term, required));
             }

@@ -168,7 +168,8 @@ fn senders_are_taken_apart() {
     let zone = Zone::read(
         "example.com TXT v=spf1 exists:%{l}.user.example.net -all exp=why.example.net
          why.example.net TXT %{s} %{o} %{d} %{h} %{r} %{t} %{i} %{v} %{p}
-         joe.user.example.net A 127.0.0.2",
+         joe.user.example.net A 127.0.0.2
+         j\\195\\182.user.example.net A 127.0.0.2",
     );
     assert_eq!(zone.check("192.0.2.1", "joe@Example.COM").result.as_str(), "pass");
     let words = "postmaster@example.com example.com example.com helo.example.net unknown 0 192.0.2.1 in-addr unknown";

@@ -150,13 +150,24 @@ impl Node {
         visits
     }
 
+    /// One of its own terms, and all that it leads to.
+    pub fn walk_branch<'n>(&'n self, branch: &'n Branch) -> Vec<Visit<'n>> {
+        let mut visits = Vec::new();
+        self.visit_branch(branch, 0, true, &mut visits);
+        visits
+    }
+
     fn visit<'n>(&'n self, depth: u32, is_passing: bool, visits: &mut Vec<Visit<'n>>) {
         for branch in &self.branches {
-            let is_passing = is_passing && branch.qualifier() == Qualifier::Pass;
-            visits.push(Visit { depth, owner: self, branch, is_passing });
-            if let Some(child) = &branch.child {
-                child.visit(depth + 1, is_passing, visits);
-            }
+            self.visit_branch(branch, depth, is_passing, visits);
+        }
+    }
+
+    fn visit_branch<'n>(&'n self, branch: &'n Branch, depth: u32, is_passing: bool, visits: &mut Vec<Visit<'n>>) {
+        let is_passing = is_passing && branch.qualifier() == Qualifier::Pass;
+        visits.push(Visit { depth, owner: self, branch, is_passing });
+        if let Some(child) = &branch.child {
+            child.visit(depth + 1, is_passing, visits);
         }
     }
 

@@ -28,6 +28,10 @@ pub(super) fn message(finding: &MxFinding) -> String {
             "A null MX (`.`) stands beside other MX records; it must stand alone (RFC 7505 §3).".to_owned()
         }
         MxFinding::BadHost { host, fault, .. } => bad_host(host, fault),
+        MxFinding::DocumentationAddress { host, address } => format!(
+            "The address {address} of {host} is set aside for documentation and tests (RFC 5737, RFC 3849): no mail arrives there in the real \
+             world."
+        ),
         MxFinding::ForeignPreferred { host, preference, own_preference } => format!(
             "Mail goes to {host} first: its preference {preference} is lower than {own_preference}, and the lower is tried first \
              (RFC 5321 §5.1). Replies will not arrive at the required host."
@@ -107,6 +111,9 @@ pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
                 "Give {host} an A or AAAA record with a public address, or remove its MX record at host {field}."
             ),
         },
+        MxFinding::DocumentationAddress { host, .. } => {
+            format!("Unless this is a rehearsal, give {host} the address of the server that takes the mail.")
+        }
         MxFinding::ForeignPreferred { host, own_preference, .. } => format!(
             "If replies are to arrive at the required host, delete the MX record for {host} at host {field}, or raise its preference above \
              {own_preference}. Do neither while people still read their mail there."

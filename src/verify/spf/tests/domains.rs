@@ -107,6 +107,35 @@ fn required_includes_count_by_way_of_passing_terms() {
         "mismatch 1 replace [v=spf1 a include:_spf.example.net -all] spf.include-missing spf.after-all",
     );
     domain(
+        "nor what stands behind a ? include",
+        &with_ours(
+            "example.com TXT v=spf1 ?include:a.example.net -all\na.example.net TXT v=spf1 include:_spf.example.net",
+        ),
+        ours,
+        &[],
+        "mismatch 2 replace [v=spf1 include:_spf.example.net ?include:a.example.net -all] spf.include-missing",
+    );
+}
+
+#[test]
+fn required_includes_count_by_their_networks() {
+    let ours: &[&str] = &["_spf.example.net"];
+    domain(
+        "networks that a - term takes will not do",
+        &with_ours("example.com TXT v=spf1 -ip4:192.0.2.0/25 ip4:192.0.2.0/24 -all"),
+        ours,
+        &[],
+        "mismatch 0 replace [v=spf1 include:_spf.example.net -ip4:192.0.2.0/25 ip4:192.0.2.0/24 -all] \
+         spf.include-missing",
+    );
+    domain(
+        "no networks are not all of them",
+        "example.com TXT v=spf1 ip4:192.0.2.0/24 -all\n_spf.example.net TXT v=spf1 a -all\n_spf.example.net A 192.0.2.1",
+        ours,
+        &[],
+        "mismatch 0 replace [v=spf1 include:_spf.example.net ip4:192.0.2.0/24 -all] spf.include-missing",
+    );
+    domain(
         "its networks will do",
         &with_ours("example.com TXT v=spf1 ip4:192.0.2.0/23 -all"),
         ours,

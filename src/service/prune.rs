@@ -1,0 +1,70 @@
+//! Forgetting: history past `history.keep`, and answers to repeated requests past their time.
+//!
+//! In small steps, so that none holds a lock that somebody notices. The newest check of a domain stays, for its
+//! flags rest on it.
+
+use chrono::TimeDelta;
+
+use crate::service::{Error, Service};
+use crate::store::idempotency::KEPT;
+
+/// The most rows removed in one step.
+const STEP_ROWS_MAX: u32 = 500;
+
+/// What is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Old {
+    /// Checks, with the evidence that nothing else rests on.
+    Checks,
+    /// Events.
+    Events,
+    /// Answers to requests with an `Idempotency-Key`.
+    Answers,
+}
+
+impl Old {
+    /// Every kind.
+    pub const ALL: [Old; 3] = [Old::Checks, Old::Events, Old::Answers];
+
+    /// A word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Old::Checks => "checks",
+            Old::Events => "events",
+            Old::Answers => "idempotency keys",
+        }
+    }
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many rows are gone.
+    pub count: u64,
+    /// Whether more may be left.
+    pub more: bool,
+}
+
+impl Service {
+    /// Forgets at most one step of what is old by now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]; nothing is forgotten.
+    pub async fn forget(&self, what: Old) -> Result<Forgotten, Error> {
+        let keep = match what {
+            Old::Checks | Old::Events => TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX),
+            Old::Answers => KEPT,
+        };
+        // Before the beginning of time: everything is kept.
+        let Some(before) = self.clock.now().checked_sub_signed(keep) else {
+            return Ok(Forgotten { count: 0, more: false });
+        };
+        let count = match what {
+            Old::Checks => self.store.check_prune(before, STEP_ROWS_MAX).await?,
+            Old::Events => self.store.event_prune(before, STEP_ROWS_MAX).await?,
+            Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
+        };
+        Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })
+    }
+}

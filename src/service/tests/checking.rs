@@ -1,0 +1,217 @@
+//! Registered, checked, judged, watched.
+
+use chrono::TimeDelta;
+
+use crate::dns::zone_text::ZoneText;
+use crate::service::checks::Due;
+use crate::service::domains::DomainPatch;
+use crate::service::requirements::{RequirementsGiven, RequirementsSource};
+use crate::service::tests::{World, good, seconds, without, zone};
+use crate::store::{DomainFilter, Settled};
+use crate::verify::expectation::{DkimExpectation, DkimKey};
+use crate::verify::purpose::{Purpose, Verdict};
+use crate::verify::standing::Status;
+
+const NAME: &str = "example.test";
+
+#[tokio::test]
+async fn a_new_domain_is_unchecked_and_after_one_check_verified() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    let view = world.service.records(&world.operator, row.id).await.unwrap();
+    for purpose in Purpose::ALL {
+        assert_eq!(view.report.verdict(purpose), Verdict::Unchecked, "{purpose}");
+    }
+    assert_eq!((view.poll_after.as_secs(), view.requirements), (2, RequirementsSource::Domain));
+
+    assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done]);
+    let view = world.service.records(&world.operator, row.id).await.unwrap();
+    assert!(view.report.is_all_valid(), "{:?}", view.report);
+    let row = view.row;
+    assert_eq!((row.status, row.dns_configured, row.verified_at), (Status::Active, true, Some(world.hand.now())));
+    assert!(row.spf_valid && row.dkim_valid && row.dmarc_valid && row.mx_valid);
+    let wait = seconds(world.hand.now(), row.next_check_at).unwrap();
+    assert!((38_880..=47_520).contains(&wait), "12 h, a tenth either way: {wait}");
+    assert_eq!(view.poll_after.as_secs(), 3_600, "no longer than an hour");
+    assert_eq!(world.events(row.id).await, ["domain.verified"]);
+    assert!(view.changed_at.iter().all(|at| *at == Some(world.hand.now())));
+    assert_eq!(world.check_due(&good(NAME)).await, [], "nothing more is due");
+}
+
+#[tokio::test]
+async fn the_event_says_what_changed() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    world.check_due(&good(NAME)).await;
+    world.pass(TimeDelta::hours(14));
+    world.check_due(&without(NAME, "s1._domainkey")).await;
+    assert_eq!(world.events(row.id).await, ["domain.verified", "domain.at_risk", "domain.records_changed"]);
+    let events = world.service.events(&world.operator, row.id, None, 2).await.unwrap();
+    let at_risk = &events.items.iter().find(|event| event.kind == "domain.at_risk").unwrap().body;
+    assert_eq!(at_risk["domain"], NAME);
+    assert_eq!(at_risk["client_id"], row.client_id.to_string());
+    assert_eq!(at_risk["status"], serde_json::json!({"from": "active", "to": "active"}));
+    let flag = serde_json::json!({"from": true, "to": false});
+    assert_eq!(at_risk["flags"], serde_json::json!({"dkim_valid": flag, "dns_configured": flag}));
+    assert!(at_risk["suspends_at"].as_str().unwrap().starts_with("2023-11-18T"), "{at_risk}");
+    let check = world.service.checks(&world.operator, row.id, None, 1).await.unwrap().items.remove(0);
+    assert_eq!(check.changes["flags"]["dkim_valid"], flag);
+    assert!(events.next.is_some(), "two of three");
+}
+
+#[tokio::test]
+async fn failure_is_not_absence() {
+    for (why, faults) in [
+        ("everything fails", ";@ servfail @ *\n;@ servfail s1._domainkey *\n;@ servfail _dmarc *"),
+        ("one times out", ";@ timeout s1._domainkey TXT"),
+        ("one is refused", ";@ refused _dmarc TXT"),
+        ("the MX is bogus", ";@ bogus @ MX"),
+    ] {
+        let world = World::new().await;
+        let row = world.domain(NAME).await;
+        world.check_due(&good(NAME)).await;
+        for hours in [14, 100] {
+            world.pass(TimeDelta::hours(hours));
+            let broken: ZoneText = zone(NAME, faults).parse().unwrap();
+            assert_eq!(world.check_due(&broken).await, [Settled::Done], "{why}");
+        }
+        let row = world.row(row.id).await;
+        assert!(row.dns_configured && row.spf_valid && row.dkim_valid && row.dmarc_valid && row.mx_valid, "{why}");
+        assert_eq!((row.status, row.degraded_since), (Status::Active, None), "{why}");
+        assert_eq!(seconds(row.stale_since.unwrap(), row.last_checked_at), Some(100 * 3_600), "{why}");
+        assert_eq!(world.events(row.id).await, ["domain.verified"], "{why}");
+        let wait = seconds(world.hand.now(), row.next_check_at).unwrap();
+        assert!((810..=990).contains(&wait), "{why}: 15 min, a tenth either way: {wait}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_comes_back_the_same_after_a_failure_has_not_changed() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    let broken: ZoneText = zone(NAME, ";@ servfail @ TXT").parse().unwrap();
+    let other: ZoneText = zone(NAME, "").replace("198.51.100", "203.0.113").parse().unwrap();
+    for dns in [good(NAME), broken.clone(), good(NAME)] {
+        world.check_due(&dns).await;
+        world.pass(TimeDelta::hours(14));
+    }
+    assert_eq!(world.events(row.id).await, ["domain.verified"]);
+    for dns in [broken, other] {
+        world.check_due(&dns).await;
+        world.pass(TimeDelta::hours(14));
+    }
+    assert_eq!(world.events(row.id).await, ["domain.verified", "domain.records_changed"]);
+}
+
+#[tokio::test]
+async fn a_lost_lease_settles_nothing() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    let late = world.service.due(Due::Any, 1).await.unwrap().remove(0);
+    let found = world.service.run(&without(NAME, "v=spf1"), &late).await.unwrap();
+    assert!(world.service.due(Due::Any, 1).await.unwrap().is_empty(), "lent once");
+    world.pass(TimeDelta::seconds(61));
+    assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done], "its lease has ended");
+    assert_eq!(world.service.settle(&late, &found).await.unwrap(), Settled::LeaseLost);
+    assert!(world.row(row.id).await.spf_valid);
+    assert_eq!(world.check_count(row.id).await, 1);
+    let again = world.service.settle(&late, &found).await.unwrap();
+    assert_eq!(again, Settled::LeaseLost, "twice is the same as once");
+}
+
+#[tokio::test]
+async fn what_is_changed_during_a_check_drops_its_result() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    let claim = world.service.due(Due::Any, 1).await.unwrap().remove(0);
+    let found = world.service.run(&good(NAME), &claim).await.unwrap();
+    let selector = DkimExpectation { selector: "s2".parse_name(), key: DkimKey::Any };
+    let requirements = RequirementsGiven { dkim: Some(vec![selector]), ..RequirementsGiven::default() };
+    let patch = DomainPatch { requirements, ..DomainPatch::default() };
+    world.service.domain_change(&world.operator, row.id, &patch).await.unwrap();
+    assert_eq!(world.service.settle(&claim, &found).await.unwrap(), Settled::LeaseLost);
+    assert_eq!(world.row(row.id).await.status, Status::Pending);
+    assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done], "a new check is due at once");
+    let view = world.service.records(&world.operator, row.id).await.unwrap();
+    assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Missing, "the new selector");
+}
+
+#[tokio::test]
+async fn the_same_requirements_again_disturb_nothing() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    let claim = world.service.due(Due::Any, 1).await.unwrap().remove(0);
+    let found = world.service.run(&good(NAME), &claim).await.unwrap();
+    let same = super::registration(row.client_id, NAME).requirements;
+    let patch = DomainPatch { requirements: same, daily_send_limit: Some(40), ..DomainPatch::default() };
+    let changed = world.service.domain_change(&world.operator, row.id, &patch).await.unwrap();
+    assert_eq!(changed.row.daily_send_limit, 40);
+    assert_eq!(world.service.settle(&claim, &found).await.unwrap(), Settled::Done);
+}
+
+#[tokio::test]
+async fn polling_brings_the_next_check_forward_and_says_when_to_come_back() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    world.check_due(&without(NAME, "s1._domainkey")).await;
+    let poll = async || {
+        let view = world.service.records(&world.operator, row.id).await.unwrap();
+        (seconds(world.hand.now(), view.row.next_check_at), view.poll_after.as_secs())
+    };
+    assert_eq!(poll().await, (Some(15), 17), "never closer than the least interval");
+    world.pass(TimeDelta::seconds(5));
+    assert_eq!(poll().await, (Some(10), 12), "and never later than it was");
+    world.pass(TimeDelta::seconds(20));
+    assert_eq!(poll().await, (Some(-10), 2), "overdue");
+    let claim = world.service.due(Due::Any, 1).await.unwrap().remove(0);
+    assert_eq!(claim.reason.as_str(), "poll");
+    let view = world.service.records(&world.operator, row.id).await.unwrap();
+    assert_eq!((view.checking, view.poll_after.as_secs()), (true, 2));
+    world.service.release(&claim).await.unwrap();
+    world.pass(TimeDelta::days(40));
+    world.check_due(&without(NAME, "s1._domainkey")).await;
+    assert_eq!(world.row(row.id).await.next_check_at, None, "the ladder has ended");
+    assert_eq!(poll().await, (Some(15), 17), "whoever polls climbs it again");
+}
+
+#[tokio::test]
+async fn rows_of_the_platform_are_checked_as_they_stand_or_said_to_be_malformed() {
+    let world = World::new().await;
+    let client = world.client(crate::sending::tier::Tier::Velocity).await;
+    world
+        .sql(
+            "INSERT INTO email_domains (id, client_id, domain) SELECT randomblob(16), clients.id, value FROM clients, \
+             json_each('[\"example.test\",\"Example.ORG\",\"no domain\",\"com\"]')",
+        )
+        .await;
+    assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done], "the one with a normal name");
+    assert_eq!(world.check_due(&good(NAME)).await, []);
+    let filter = DomainFilter { client_id: Some(client.id), ..DomainFilter::default() };
+    let page = world.service.domain_list(&world.operator, &filter, None, 50).await.unwrap();
+    let mut shown: Vec<String> = page
+        .items
+        .iter()
+        .map(|view| format!("{} {} {}", view.row.domain, view.malformed.is_some(), view.row.last_checked_at.is_some()))
+        .collect();
+    shown.sort();
+    assert_eq!(shown, ["Example.ORG true false", "com true false", "example.test false true", "no domain true false"]);
+
+    let row = page.items.iter().find(|view| view.row.domain == NAME).unwrap();
+    let view = world.service.records(&world.operator, row.row.id).await.unwrap();
+    assert_eq!(view.requirements, RequirementsSource::Missing, "infraforge has no values");
+    assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Unchecked, "selectors are never guessed");
+    assert_eq!((view.row.spf_valid, view.row.mx_valid, view.row.status), (true, true, Status::Pending));
+    let malformed = page.items.iter().find(|view| view.row.domain == "com").unwrap().row.id;
+    let word = super::word(world.service.records(&world.operator, malformed).await);
+    assert!(word.contains("no normal domain name"), "{word}");
+}
+
+trait ParseName {
+    fn parse_name(&self) -> crate::protocol::name::Name;
+}
+
+impl ParseName for str {
+    fn parse_name(&self) -> crate::protocol::name::Name {
+        crate::protocol::name::Name::parse(self).unwrap()
+    }
+}
