@@ -102,6 +102,7 @@ pub fn timeless(mut report: Value) -> Value {
         "client_id",
         "status",
         "provider",
+        "requirements",
         "checked_at",
         "next_check_at",
         "checking",

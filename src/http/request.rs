@@ -195,7 +195,96 @@ pub async fn method_not_allowed() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::http::header::AUTHORIZATION;
+    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+    use tracing::instrument::WithSubscriber;
+
     use super::*;
+
+    /// What is logged, as text.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Status, body and log of one request to a small router with the layers of the real one.
+    async fn watched(request: Request) -> (StatusCode, String, String) {
+        let note = |whose: axum::Extension<Whose>| async move {
+            whose.note(Uuid::from_u128(1), Some(Uuid::from_u128(2)));
+            "done"
+        };
+        let router = Router::new()
+            .route("/things/{id}", get(note))
+            .route("/panic", get(|| async { if true { panic!("the inside") } else { "" } }))
+            .route("/slow", get(std::future::pending::<&str>))
+            .layer(CatchPanicLayer::custom(on_panic))
+            .layer(from_fn(bound_body))
+            .layer(from_fn_with_state(Watch::default(), watch));
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        let response = router.oneshot(request).with_subscriber(subscriber).await.unwrap();
+        assert!(response.headers().contains_key(REQUEST_ID));
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap(), log)
+    }
+
+    fn request(path: &str) -> Request {
+        let request = Request::get(path).header(AUTHORIZATION, "Bearer sr_secret").header(REQUEST_ID, "r-1");
+        request.body(Body::from("a body")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_gives_one_line_without_secrets() {
+        let (status, _, log) = watched(request("/things/me@example.com?q=hidden")).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(log.lines().count(), 1, "{log}");
+        let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        let fields = &line["fields"];
+        assert_eq!(fields["http.route"], "/things/{id}");
+        assert_eq!((&fields["http.method"], &fields["http.status"]), (&"GET".into(), &200.into()));
+        assert_eq!(fields["request.id"], "r-1");
+        assert_eq!(fields["key.id"], Uuid::from_u128(1).to_string());
+        assert_eq!(fields["client.id"], Uuid::from_u128(2).to_string());
+        assert!(fields["http.milliseconds"].is_u64());
+        for hidden in ["sr_secret", "a body", "me@example.com", "hidden"] {
+            assert!(!log.contains(hidden), "{hidden} is logged: {log}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_tells_the_log_alone() {
+        let (status, body, log) = watched(request("/panic")).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains("/problems/internal") && !body.contains("the inside"), "{body}");
+        assert!(log.contains("the inside") && log.contains("ERROR"), "{log}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_a_503() {
+        let (status, body, _) = watched(request("/slow")).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("/problems/unavailable"), "{body}");
+    }
 
     #[test]
     fn only_a_sane_id_is_taken_over() {
