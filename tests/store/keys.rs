@@ -1,9 +1,12 @@
 //! API keys and `Idempotency-Key`.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use sendready::sending::tier::Tier;
 use sendready::store::idempotency::{KEPT, RUNNING_MAX};
 use sendready::store::{Began, IdempotencyScope, KeyAdded, NewKey, Role};
+use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use crate::store::world::{World, at, id, on_both};
@@ -46,12 +49,14 @@ async fn keys(world: World) {
 async fn one_first_operator(world: World) {
     let client = world.client(1, Tier::Ignition).await;
     world.store.key_add(&new_key(9, Role::Client, Some(client)), at(0)).await.unwrap();
+    let together = Arc::new(Barrier::new(12));
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..12 {
-        let store = world.replica().await;
-        tasks.spawn(
-            async move { store.key_add_first(&new_key(10 + number, Role::Operator, None), at(1)).await.unwrap() },
-        );
+        let (store, together) = (world.replica().await, Arc::clone(&together));
+        tasks.spawn(async move {
+            together.wait().await;
+            store.key_add_first(&new_key(10 + number, Role::Operator, None), at(1)).await.unwrap()
+        });
     }
     let added = tasks.join_all().await;
     assert_eq!(added.iter().filter(|added| **added).count(), 1, "{added:?}");
