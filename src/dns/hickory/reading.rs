@@ -76,6 +76,10 @@ fn read_or_fail(message: &Message, chain: Chain, record_type: RecordType, manner
         return Err(Failure::Malformed);
     }
     let authority = authority(message, chain.end());
+    if no_such_name && authority.is_none() && is_lame(message) {
+        // A "no" from a server that neither knows the zone nor asks those who do. RFC 9499 §7, lame delegation.
+        return Err(Failure::Lame);
+    }
     if no_such_name {
         // With a chain the code speaks of its last name. RFC 6604 §3.
         return Ok(Reading::Done(chain.no_such_name(authority)));
