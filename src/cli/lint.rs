@@ -142,6 +142,8 @@ struct Linted {
     /// The fields by their standard names, where the text can be read.
     parsed: Option<Value>,
     findings: Vec<Finding>,
+    /// What to publish instead, where the text tells.
+    value: Option<String>,
     /// What no finding tells.
     fault: Option<&'static str>,
 }
@@ -176,11 +178,11 @@ impl Linter {
 
     fn write(&self, out: &mut impl Write, text: &[u8]) -> io::Result<Exit> {
         let linted = if text.len() > RECORD_OCTETS_MAX {
-            Linted { valid: false, parsed: None, findings: Vec::new(), fault: Some(TOO_LONG) }
+            Linted { valid: false, parsed: None, findings: Vec::new(), value: None, fault: Some(TOO_LONG) }
         } else {
             self.lint(text)
         };
-        let place = Place { zone: &self.zone, name: &self.host, value: None, provider: None };
+        let place = Place { zone: &self.zone, name: &self.host, value: linted.value.as_deref(), provider: None };
         let exit = if linted.valid { Exit::Valid } else { Exit::NotValid };
         match self.format {
             Format::Json => {
@@ -215,24 +217,25 @@ impl Linter {
                     (None, vec![Finding::Advice(broken)])
                 }
             };
-            Linted { valid: parsed.is_some(), parsed, findings, fault: None }
+            Linted { valid: parsed.is_some(), parsed, findings, value: None, fault: None }
         };
         match self.kind {
             Kind::Spf => {
                 let lint = spf::lint(text);
                 let valid = lint.is_valid();
                 let findings = lint.findings.into_iter().map(Finding::Spf).collect();
-                Linted { valid, parsed: lint.record.as_ref().map(spf_value), findings, fault: None }
+                Linted { valid, parsed: lint.record.as_ref().map(spf_value), findings, value: None, fault: None }
             }
             Kind::Dkim => {
                 let lint = dkim::lint(text);
                 let parsed = lint.parsed.as_ref().map(dkim_value);
-                Linted { valid: lint.valid, parsed, findings: lint.findings, fault: None }
+                Linted { valid: lint.valid, parsed, findings: lint.findings, value: None, fault: None }
             }
             Kind::Dmarc => {
                 let lint = dmarc::lint(text);
                 let parsed = lint.parsed.as_ref().map(|parsed| Value::Object(tags(parsed)));
-                Linted { valid: lint.valid, parsed, findings: lint.findings, fault: None }
+                let value = (!lint.valid).then(|| dmarc::repaired(text));
+                Linted { valid: lint.valid, parsed, findings: lint.findings, value, fault: None }
             }
             Kind::MtaSts => {
                 let parsed = mta_sts::parse(text).map(|record| json!({"v": "STSv1", "id": record.id}));
@@ -416,6 +419,9 @@ mod tests {
             let finding = &found[0]["findings"][0];
             let (message, fix) = (finding["message"].as_str().unwrap(), finding["fix"].as_str().unwrap());
             assert!(fix.contains(host), "{text}: {fix}");
+            if kind == Kind::Dmarc {
+                assert!(fix.contains("`v=DMARC1; p=none`"), "the record to paste is told: {fix}");
+            }
             assert!(!fix.contains("full name") && !message.contains("of ."), "{text}: {message} {fix}");
         }
     }

@@ -21,7 +21,7 @@ mod value;
 pub use crate::verify::dmarc::discovery::{Discovery, discover};
 pub use crate::verify::dmarc::quality::{DmarcLint, lint};
 
-use crate::protocol::dmarc::{DmarcRecord, ParsedRecord, Policy, ReportUri};
+use crate::protocol::dmarc::{self, DmarcRecord, ParsedRecord, Policy, ReportUri};
 use crate::protocol::domain::registrable;
 use crate::protocol::name::Name;
 use crate::verify::dmarc::discovery::Level;
@@ -112,6 +112,12 @@ pub fn remarks(discovery: &Discovery, evidence: &Evidence) -> Result<Remarks, Ne
     };
     findings.extend(record_findings(discovery, evidence)?);
     Ok(Remarks { findings: findings.into_iter().map(Finding::Dmarc).collect(), value })
+}
+
+/// The record that a text which gives no policy comes to, with as little changed as will do. Takes any octets.
+pub fn repaired(text: &[u8]) -> String {
+    let parsed = dmarc::parse(text).ok().or_else(|| quality::repaired(text));
+    value::wanted(&DmarcExpectation::default(), parsed.map(|parsed| parsed.record).as_ref()).render()
 }
 
 /// What is to be said of the record that was retrieved, whatever is required.
