@@ -314,7 +314,8 @@ fn advisory_body(report: &Report, finding: &Finding) -> FindingBody {
     }
 }
 
-fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
+/// A finding with its words, for the panel where `place` is edited.
+pub fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
     FindingBody {
         code: finding.code(),
         severity: finding.severity().as_str(),

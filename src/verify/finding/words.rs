@@ -44,7 +44,12 @@ impl<'r> Place<'r> {
     }
 
     /// The host field and the full name, as the fixes say it: `` `_dmarc` (that is, _dmarc.example.com) ``.
+    ///
+    /// A zone that is the root stands for one that nobody told; then there is only the host field.
     pub fn field(&self) -> String {
+        if self.zone.label_count() == 0 {
+            return format!("`{}`", self.host());
+        }
         format!("`{}` (the full name is {})", self.host(), self.name)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! For a person at a DNS panel who is no mail expert: what was found, which rule it breaks, what to put where.
 
+use crate::protocol::name::Name;
 use crate::protocol::spf::LOOKUPS_MAX;
 use crate::verify::finding::spf::{Cost, SpfFinding};
 use crate::verify::finding::words::Place;
@@ -27,8 +28,9 @@ pub(super) fn message(finding: &SpfFinding) -> String {
             records.len()
         ),
         SpfFinding::Syntax { at, fault, .. } => format!(
-            "The SPF record of {at} cannot be read: {fault}. One bad term makes the whole record fail with permerror \
-             (RFC 7208 §4.6)."
+            "The SPF record{} cannot be read: {fault}. One bad term makes the whole record fail with permerror \
+             (RFC 7208 §4.6).",
+            of(at)
         ),
         SpfFinding::StringsRunTogether { before, after } => format!(
             "The record is published as several strings that are joined without a space (RFC 7208 §3.3), so \
@@ -124,15 +126,17 @@ fn message_about_terms(finding: &SpfFinding) -> String {
             term.term, term.at
         ),
         SpfFinding::PassAll { term } => format!(
-            "`{}` in the record of {} lets everybody in the world send as this domain (RFC 7208 §5.1).",
-            term.term, term.at
+            "`{}` in the record{} lets everybody in the world send as this domain (RFC 7208 §5.1).",
+            term.term,
+            of(&term.at)
         ),
         SpfFinding::TooWide { ip4_addresses } => format!(
             "The record lets {ip4_addresses} IPv4 addresses send as this domain, more than a sixteenth of all there are."
         ),
         SpfFinding::TooWideIp6 { term } => format!(
-            "`{}` in the record of {} lets an IPv6 network wider than /16 send as this domain.",
-            term.term, term.at
+            "`{}` in the record{} lets an IPv6 network wider than /16 send as this domain.",
+            term.term,
+            of(&term.at)
         ),
         _ => message_about_habits(finding),
     }
@@ -318,6 +322,11 @@ fn paste(place: &Place<'_>) -> String {
         Some(value) => format!("Make the SPF record, the TXT record at host {}, read: `{value}`.", place.field()),
         None => format!("The SPF record is the TXT record at host {}.", place.field()),
     }
+}
+
+/// Whose record it is; nothing of a text that was judged without a name.
+fn of(at: &Name) -> String {
+    if at.label_count() == 0 { String::new() } else { format!(" of {at}") }
 }
 
 /// The costs of the outermost terms, the dearest first.
