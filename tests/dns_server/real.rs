@@ -113,6 +113,14 @@ async fn a_zone_that_does_not_validate_is_bogus() {
 }
 
 #[tokio::test]
+async fn a_zone_that_nobody_signed_is_not_authentic() {
+    let knot = Knot::start(&[("example.test", ZONE)]);
+    let unbound = Unbound::start(&["example.test"], knot.address);
+    let replies = at(unbound.address).ask(&question("example.test", RecordType::Ns)).await;
+    assert!(replies[0].answer.is_definite() && !replies[0].answer.is_authentic(), "{replies:?}");
+}
+
+#[tokio::test]
 async fn a_zone_whose_servers_are_gone_is_servfail() {
     let knot = Knot::start(&[("example.test", ZONE)]);
     let unbound = Unbound::start(&["other.test"], knot.address);
