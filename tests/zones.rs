@@ -129,7 +129,7 @@ fn there_are_zones_enough() {
 const ELSEWHERE: [(&str, &str, &str); 3] = [
     ("dmarc.too-weak", "only the API requires a policy", "zones::api::what_only_the_api_can_require"),
     ("dmarc.reports-missing", "only the API requires reports", "zones::api::what_only_the_api_can_require"),
-    ("requirements.missing", "only a row of the database can lack them", "service::tests::given"),
+    ("requirements.missing", "only a row of the database can lack them", "service::tests::checking"),
 ];
 
 #[test]
@@ -150,7 +150,8 @@ fn every_finding_is_reached_by_a_zone() {
     let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|(code, ..)| (*code).to_owned()).collect();
     let unreached: Vec<&String> = known.difference(&reached).filter(|code| !elsewhere.contains(*code)).collect();
     assert!(unreached.is_empty(), "no zone brings about {unreached:?}");
-    let idle: Vec<&String> = elsewhere.iter().filter(|code| reached.contains(*code) || !known.contains(*code)).collect();
+    let idle: Vec<&String> =
+        elsewhere.iter().filter(|code| reached.contains(*code) || !known.contains(*code)).collect();
     assert!(idle.is_empty(), "ELSEWHERE lists {idle:?} for nothing");
     let undocumented: Vec<&String> = reached.difference(&known).collect();
     assert!(undocumented.is_empty(), "{undocumented:?} have no example, so nobody documents them");
