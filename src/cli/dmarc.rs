@@ -19,7 +19,7 @@ use crate::protocol::dmarc::ParsedRecord;
 use crate::protocol::domain::registrable;
 use crate::protocol::name::Name;
 use crate::verify::dmarc::{Discovery, Remarks, discover, remarks};
-use crate::verify::evidence::Evidence;
+use crate::verify::evidence::{Evidence, RecordType};
 use crate::verify::finding::words::Place;
 use crate::verify::step::{Needs, Step};
 
@@ -135,7 +135,14 @@ pub(super) fn tags(parsed: &ParsedRecord) -> Map<String, Value> {
 fn write(name: &Name, discovery: &Discovery, remarks: &Remarks, format: Format) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let zone = registrable(name).unwrap_or_else(|| name.clone());
-    let place = Place { zone: &zone, name: &discovery.own.at, value: remarks.value.as_deref(), provider: None };
+    let place = Place {
+        zone: &zone,
+        name: &discovery.own.at,
+        value: remarks.value.as_deref(),
+        priority: None,
+        record_type: RecordType::Txt,
+        provider: None,
+    };
     match format {
         Format::Json => output::json_line(&mut out, &body(discovery, remarks, &place))?,
         Format::Table => write_table(&mut out, name, discovery, remarks, &place)?,

@@ -24,6 +24,7 @@ use crate::protocol::spf::terms::{Directive, Qualifier, shown};
 use crate::protocol::tls_rpt;
 use crate::verify::dkim;
 use crate::verify::dmarc;
+use crate::verify::evidence::RecordType;
 use crate::verify::finding::Finding;
 use crate::verify::finding::advice::{AdviceFinding, AdvisedRecord};
 use crate::verify::finding::words::Place;
@@ -182,7 +183,14 @@ impl Linter {
         } else {
             self.lint(text)
         };
-        let place = Place { zone: &self.zone, name: &self.host, value: linted.value.as_deref(), provider: None };
+        let place = Place {
+            zone: &self.zone,
+            name: &self.host,
+            value: linted.value.as_deref(),
+            priority: None,
+            record_type: RecordType::Txt,
+            provider: None,
+        };
         let exit = if linted.valid { Exit::Valid } else { Exit::NotValid };
         match self.format {
             Format::Json => {

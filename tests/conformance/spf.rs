@@ -99,7 +99,7 @@ impl Zone {
         let mut aliases = Vec::new();
         for _ in 0..ALIASES_MAX {
             let Some(entries) = self.names.get(&name) else {
-                return Answer::NoSuchName(Denial { aliases, authority: None });
+                return Answer::NoSuchName(Denial { aliases, authority: None, authentic: false });
             };
             let of_type = |wanted: RecordType| {
                 let records = entries.iter().filter_map(move |entry| match entry {
@@ -111,7 +111,7 @@ impl Zone {
             let mut records = of_type(question.record_type);
             if !records.is_empty() {
                 records.sort();
-                return Answer::Found(Found { records, ttl_seconds: 300, aliases });
+                return Answer::Found(Found { records, ttl_seconds: 300, aliases, authentic: false });
             }
             match of_type(RecordType::Cname).pop() {
                 Some(RecordData::Cname(target)) => {
@@ -121,7 +121,7 @@ impl Zone {
                 _ if entries.iter().any(|entry| matches!(entry, Entry::Timeout)) => {
                     return Answer::Unknown(Failure::Timeout);
                 }
-                _ => return Answer::NoData(Denial { aliases, authority: None }),
+                _ => return Answer::NoData(Denial { aliases, authority: None, authentic: false }),
             }
         }
         Answer::Unknown(Failure::Malformed)

@@ -51,7 +51,7 @@ pub(super) fn answer(zone: &Value, question: &Question) -> Answer {
         }
     }
     match (records.is_empty(), there) {
-        (false, _) => Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new() }),
+        (false, _) => Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false }),
         (true, true) => Answer::NoData(Denial::default()),
         (true, false) => Answer::NoSuchName(Denial::default()),
     }

@@ -60,6 +60,8 @@ fn read_or_fail(message: &Message, chain: Chain, record_type: RecordType, manner
     }
     let answers: Vec<Placed<'_>> = message.answers.iter().filter_map(Placed::of).collect();
     let mut chain = chain;
+    // Only who validates may say so; of an authority the bit says nothing. RFC 4035 §3.1.6.
+    chain.weigh(message.metadata.authentic_data && manner.recursion_desired);
     let begin = chain.end().clone();
     // The chain bounds itself.
     loop {
