@@ -98,7 +98,7 @@ fn said(finding: &Finding) -> (String, String) {
         Purpose::Mx => (name("example.com"), "mx.example.net"),
     };
     let zone = name("example.com");
-    let place = Place { zone: &zone, name: &name_of_record, value: Some(value), provider: None };
+    let place = Place { zone: &zone, name: &name_of_record, value: Some(value), priority: Some(10), provider: None };
     (words::message(finding), words::fix(finding, &place))
 }
 

@@ -309,7 +309,7 @@ fn advisory_body(report: &Report, finding: &Finding) -> FindingBody {
         Some(record) => finding_body(finding, &Place::of(report, record)),
         None => {
             let (zone, provider) = (&report.zone, report.dns_provider.as_ref());
-            finding_body(finding, &Place { zone, name: report.domain.name(), value: None, provider })
+            finding_body(finding, &Place { zone, name: report.domain.name(), value: None, priority: None, provider })
         }
     }
 }

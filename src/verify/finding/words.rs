@@ -23,6 +23,8 @@ pub struct Place<'r> {
     pub name: &'r Name,
     /// The value to paste there, where there is one.
     pub value: Option<&'r str>,
+    /// The preference to enter beside it, for an MX.
+    pub priority: Option<u16>,
     /// Who runs the panel, where that is known.
     pub provider: Option<&'r DnsProvider>,
 }
@@ -34,6 +36,7 @@ impl<'r> Place<'r> {
             zone: &report.zone,
             name: &record.name,
             value: record.value.as_deref(),
+            priority: record.priority,
             provider: report.dns_provider.as_ref(),
         }
     }

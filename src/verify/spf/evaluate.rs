@@ -53,6 +53,15 @@ struct PassedOver {
     may_refuse: bool,
 }
 
+/// The names of a client's address.
+#[derive(Default)]
+struct Validated {
+    /// Those that lead back to it.
+    names: Vec<Name>,
+    /// What failed on the way, and might have told of more.
+    failed: Vec<(Question, Failure)>,
+}
+
 /// Why a run stopped early.
 enum Stop {
     /// Something is to be asked first.
@@ -339,7 +348,7 @@ impl<'a> Evaluation<'a> {
     fn matches_ptr(&mut self, name: &Name, line: usize) -> Result<bool, Stop> {
         let answer = self.evidence.ask(&Question::new(reverse_name(self.ip), RecordType::Ptr))?;
         self.count_void(line, answer)?;
-        let (names, failed) = self.validated_names()?;
+        let Validated { names, failed } = self.validated_names()?;
         let matches = names.iter().any(|validated| validated.is_at_or_below(name));
         for (question, failure) in failed.into_iter().filter(|_| !matches) {
             let may_refuse = !self.is_passing;
@@ -350,11 +359,11 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The client's names that lead back to its address, and what failed on the way. RFC 7208 §5.5.
-    fn validated_names(&self) -> Result<(Vec<Name>, Vec<(Question, Failure)>), Needs> {
+    fn validated_names(&self) -> Result<Validated, Needs> {
         let reverse = Question::new(reverse_name(self.ip), RecordType::Ptr);
         let answer = self.evidence.ask(&reverse)?;
         if let Answer::Unknown(failure) = answer {
-            return Ok((Vec::new(), vec![(reverse, *failure)]));
+            return Ok(Validated { names: Vec::new(), failed: vec![(reverse, *failure)] });
         }
         let names = answer.records().iter().filter_map(|record| match record {
             RecordData::Ptr(name) => Some(name),
@@ -362,21 +371,20 @@ impl<'a> Evaluation<'a> {
         });
         // Names beyond the tenth are ignored. RFC 7208 §4.6.4.
         let questions: Vec<Question> = names.take(NAMES_MAX).map(|name| self.address_question(name)).collect();
-        let mut own = Vec::new();
-        let mut failed = Vec::new();
+        let mut validated = Validated::default();
         for (question, answer) in ask_all(questions, self.evidence)? {
             match answer {
-                Answer::Unknown(failure) => failed.push((question, *failure)),
-                _ if has_client(answer, DualCidr::default(), self.ip) => own.push(question.name),
+                Answer::Unknown(failure) => validated.failed.push((question, *failure)),
+                _ if has_client(answer, DualCidr::default(), self.ip) => validated.names.push(question.name),
                 _ => {}
             }
         }
-        Ok((own, failed))
+        Ok(validated)
     }
 
     /// The value of `%{p}`: the domain itself, else a name below it, else any. RFC 7208 §7.3.
     fn validated(&mut self, domain: &Name) -> Result<Vec<u8>, Needs> {
-        let (names, failed) = self.validated_names()?;
+        let Validated { names, failed } = self.validated_names()?;
         // With another name the term is another: it may match, find nothing, or break the record.
         failed.into_iter().for_each(|(question, failure)| self.pass_over(question, failure, 0, true));
         let best = names

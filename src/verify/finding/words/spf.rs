@@ -345,7 +345,7 @@ mod tests {
         let zone = Name::parse("example.com").unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for value in [None, Some("v=spf1 include:_spf.example.net ~all")] {
-            let place = Place { zone: &zone, name: &zone, value, provider: None };
+            let place = Place { zone: &zone, name: &zone, value, priority: None, provider: None };
             for finding in SpfFinding::examples() {
                 let (message, fix) = (message(&finding), fix(&finding, &place));
                 assert!(!message.ends_with("see RFC 7208."), "{}: no words", finding.code());
