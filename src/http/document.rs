@@ -13,6 +13,7 @@ use crate::protocol::name::Name;
 use crate::protocol::spf::LOOKUPS_MAX;
 use crate::service::events;
 use crate::service::requirements::RequirementsSource;
+use crate::verify::evidence::RecordType;
 use crate::verify::finding::Finding;
 use crate::verify::finding::words::{self, Place};
 use crate::verify::purpose::{Purpose, Verdict};
@@ -308,12 +309,14 @@ fn advisory_body(report: &Report, finding: &Finding) -> FindingBody {
         Some(record) => finding_body(finding, &Place::of(report, record)),
         None => {
             let (zone, provider) = (&report.zone, report.dns_provider.as_ref());
-            finding_body(finding, &Place { zone, name: report.domain.name(), value: None, provider })
+            let (name, record_type) = (report.domain.name(), RecordType::Txt);
+            finding_body(finding, &Place { zone, name, record_type, value: None, priority: None, provider })
         }
     }
 }
 
-fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
+/// A finding with its words, for the panel where `place` is edited.
+pub fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
     FindingBody {
         code: finding.code(),
         severity: finding.severity().as_str(),
@@ -352,7 +355,6 @@ mod tests {
     use super::*;
     use crate::protocol::dmarc::Policy;
     use crate::protocol::domain::Domain;
-    use crate::verify::evidence::RecordType;
     use crate::verify::finding::zone::{Misplacement, ZoneFinding};
     use crate::verify::purpose::Action;
 

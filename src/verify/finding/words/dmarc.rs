@@ -34,7 +34,9 @@ pub(super) fn message(finding: &DmarcFinding) -> String {
         }
         DmarcFinding::NoPolicy { at } => {
             let at = at.as_ref().map_or("The record".to_owned(), |at| format!("The record at {at}"));
-            format!("{at} gives no policy: it needs a valid `p`, or at least a valid `rua` (RFC 9989 §4.10.1).")
+            format!(
+                "{at} gives receivers no policy: for that it must be readable, with a valid `p` or at least a valid `rua` (RFC 9989 §4.10.1)."
+            )
         }
         DmarcFinding::BadValue { tag, value, fatal } => {
             let rest = if *fatal {
@@ -82,10 +84,10 @@ pub(super) fn message(finding: &DmarcFinding) -> String {
         DmarcFinding::PolicyNone => {
             "The policy is `none`: receivers are asked to do nothing about mail that fails (RFC 9989 §4.7).".to_owned()
         }
-        DmarcFinding::TooWeak { required, effective, at } => {
+        DmarcFinding::TooWeak { required, effective, at, .. } => {
             format!("The policy that applies is `{effective}` (from {at}), and at least `{required}` is required.")
         }
-        DmarcFinding::ReportsMissing { uris } => {
+        DmarcFinding::ReportsMissing { uris, .. } => {
             format!("Aggregate reports must also go to {}, and the record's `rua` does not say so.", joined(uris))
         }
         DmarcFinding::Inherited { at } => {
@@ -98,16 +100,25 @@ pub(super) fn message(finding: &DmarcFinding) -> String {
 }
 
 /// What to do about it, at the panel where `place` is edited.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm per finding; cut in two, the compiler would not miss a forgotten one"
+)]
 pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
     let field = place.field();
     match finding {
-        DmarcFinding::Missing => format!("Add a TXT record with host {field}{}.", with_value(place)),
+        // An inherited policy is answered by a record of one's own, and there is none yet.
+        DmarcFinding::Missing
+        | DmarcFinding::TooWeak { replaces: false, .. }
+        | DmarcFinding::ReportsMissing { replaces: false, .. } => {
+            format!("Add a TXT record with host {field}{}.", with_value(place))
+        }
         DmarcFinding::Unanswered { .. } => {
             "Nothing to do yet: it is asked again. If it stays, ask the DNS provider why the zone does not answer."
                 .to_owned()
         }
         DmarcFinding::Several { .. } => {
-            format!("Keep exactly one TXT record at host {field} and delete the others{}.", with_value(place))
+            format!("At host {field}, there must be exactly one TXT record{}; delete the others.", with_value(place))
         }
         DmarcFinding::ForeignText { .. } => format!(
             "Delete that TXT record at host {field}. If no such record is listed, a wildcard record (host `*`) answers for it; the right \
@@ -119,10 +130,7 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
         | DmarcFinding::NoPolicy { .. }
         | DmarcFinding::TooWeak { .. }
         | DmarcFinding::ReportsMissing { .. } => {
-            format!(
-                "Put this TXT record at host {field} in place of what is there{}; paste it as plain text.",
-                with_value(place)
-            )
+            format!("At host {field}, put one TXT record in place of what is there{}.", with_value(place))
         }
         DmarcFinding::BadValue { tag, .. } => format!("Correct or remove `{tag}` in the TXT record at host {field}."),
         DmarcFinding::BadUri { tag, .. } => format!(
@@ -130,6 +138,9 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
         ),
         DmarcFinding::Duplicate { tag } => {
             format!("Keep one `{tag}` in the TXT record at host {field} and remove the others.")
+        }
+        DmarcFinding::Malformed { text } if text.is_empty() => {
+            format!("Remove one of the two semicolons from the TXT record at host {field}.")
         }
         DmarcFinding::Malformed { .. } => {
             format!("Remove it from the TXT record at host {field}, or write it as `name=value`.")
@@ -172,9 +183,45 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
 
 /// The value to paste, where there is one.
 fn with_value(place: &Place<'_>) -> String {
-    place.value.map_or(String::new(), |value| format!(", with the value `{value}`"))
+    place.pasted().map_or(String::new(), |value| format!(", with the value {value}, {}", place.manner()))
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<String>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::dmarc::Policy;
+    use crate::protocol::name::Name;
+
+    #[track_caller]
+    fn check(why: &str, finding: DmarcFinding, expected: &str) {
+        let zone = Name::parse("example.com").unwrap();
+        let name = zone.child("_dmarc").unwrap();
+        let place = Place {
+            zone: &zone,
+            name: &name,
+            record_type: crate::verify::evidence::RecordType::Txt,
+            value: Some("v=DMARC1; p=reject"),
+            priority: None,
+            provider: None,
+        };
+        let fix = fix(&finding, &place);
+        assert!(fix.starts_with(expected) && fix.contains("`v=DMARC1; p=reject`"), "{why}: {fix}");
+    }
+
+    #[test]
+    fn only_what_is_there_is_replaced() {
+        let weak = |replaces| {
+            let at = Name::parse("_dmarc.example.com").unwrap();
+            DmarcFinding::TooWeak { required: Policy::Reject, effective: Policy::None, at, replaces }
+        };
+        let reports = |replaces| DmarcFinding::ReportsMissing { uris: Vec::new(), replaces };
+        check("too weak, its own", weak(true), "Put this TXT record");
+        check("too weak, inherited", weak(false), "Add a TXT record");
+        check("no reports, its own", reports(true), "Put this TXT record");
+        check("no reports, inherited", reports(false), "Add a TXT record");
+    }
 }
