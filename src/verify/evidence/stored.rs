@@ -219,7 +219,10 @@ fn string_form(octets: &[u8]) -> StringForm {
 /// The digest of a form: its version, and the rest as JSON, without any time to live, the replies to a question in their texts' order.
 fn digest(form: &Form) -> String {
     let mut hash = Sha256::new();
-    hash.update(form.version.to_be_bytes());
+    // The first form's rows were written without it, and keep their digest.
+    if form.version > 1 {
+        hash.update(form.version.to_be_bytes());
+    }
     for question in &form.questions {
         let mut replies: Vec<String> = question.replies.iter().map(reply_text).collect();
         replies.sort_unstable();
