@@ -12,6 +12,7 @@ mod dependencies;
 mod dns_server;
 mod docs;
 mod process;
+mod rubbish;
 mod store;
 mod story;
 mod support;
