@@ -11,6 +11,7 @@ mod conformance;
 mod dependencies;
 mod dns_server;
 mod docs;
+mod hostile;
 mod process;
 mod rubbish;
 mod store;
