@@ -22,7 +22,7 @@ use sendready::protocol::domain::Domain;
 use sendready::protocol::name::Name;
 use sendready::protocol::{dmarc, spf};
 use sendready::verify::evidence::stored::{from_stored, to_stored};
-use sendready::verify::evidence::{Evidence, Question};
+use sendready::verify::evidence::{Answer, Denial, Evidence, Found, Question, RecordData, Txt};
 use sendready::verify::expectation::{DkimExpectation, DkimKey, Expectation, MxExpectation, SpfExpectation};
 use sendready::verify::judge::judge;
 use sendready::verify::report::Report;
@@ -129,6 +129,47 @@ fn every_round(expectation: &Expectation, answers: &Evidence) -> Report {
     }
 }
 
+/// The last round of checks whose evidence is as large as it may be: what a stranger can make a worker busy with.
+fn hostile(criterion: &mut Criterion) {
+    let long = |start: &str, more: &str| format!("{start}{}", more.repeat((58_000 - start.len()) / more.len()));
+    let networks = long("v=spf1", " ip6:::");
+    let includes = |count: usize| format!("v=spf1{}", " include:big.test".repeat(count));
+    let mut group = criterion.benchmark_group("hostile");
+    group.sample_size(10);
+    for (what, record, big) in [
+        ("58 KB of networks", networks.clone(), ""),
+        ("58 KB of bad terms", long("v=spf1", " x"), ""),
+        ("58 KB of macros", long("v=spf1 exists:", "%{i}"), ""),
+        ("ten includes of 58 KB", includes(10), networks.as_str()),
+        ("sixty includes of 58 KB", includes(60), networks.as_str()),
+    ] {
+        let evidence = evidence_of(&record, big);
+        let expectation = expectation();
+        group.bench_function(what, |bencher| bencher.iter(|| judge(&expectation, black_box(&evidence))));
+    }
+    group.finish();
+}
+
+/// Everything that a check of a domain with this SPF record asks; `big` is the text at `big.test`, and that is all there is.
+fn evidence_of(record: &str, big: &str) -> Evidence {
+    let expectation = expectation();
+    let found = |text: &str| {
+        Answer::Found(Found { records: vec![RecordData::Txt(Txt::of(text))], ttl_seconds: 60, aliases: Vec::new() })
+    };
+    let mut evidence = Evidence::new();
+    while let Step::Need(questions) = judge(&expectation, &evidence) {
+        for question in questions {
+            let answer = match question.to_string().as_str() {
+                "example.test TXT" => found(record),
+                "big.test TXT" => found(big),
+                _ => Answer::NoSuchName(Denial::default()),
+            };
+            evidence.tell(question, answer);
+        }
+    }
+    evidence
+}
+
 /// All judging of a check against all its lookups, over real packets on loopback: the cheapest lookups that there can be.
 ///
 /// # Panics
@@ -173,5 +214,5 @@ fn mean(mut work: impl FnMut()) -> Duration {
     start.elapsed() / RATIO_ROUNDS
 }
 
-criterion_group!(benches, parsing, judging, ratio);
+criterion_group!(benches, parsing, judging, hostile, ratio);
 criterion_main!(benches);

@@ -178,6 +178,11 @@ async fn large_answers() {
             apex(|| vec![RecordData::Txt(Txt { strings: vec![Vec::new(); 60_000] })]),
         )
         .await;
+}
+
+#[tokio::test]
+async fn large_policies_and_keys() {
+    let mut cases = Cases::default();
     let dmarc = |data: fn() -> Vec<RecordData>| at("_dmarc.example.test", RecordType::Txt, data);
     cases
         .check(

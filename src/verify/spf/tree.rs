@@ -8,6 +8,7 @@
 //! `%{d}` and `%{o}` are known without a sender, for the sender is of this domain. A term with any other
 //! macro is counted, but not followed.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::protocol::name::Name;
@@ -175,9 +176,16 @@ impl Node {
         }
     }
 
+    /// The names that are included or redirected to by way of `+` terms alone.
+    pub fn reached(&self) -> BTreeSet<&Name> {
+        let visits = self.walk();
+        let children = visits.iter().filter(|visit| visit.is_passing).filter_map(|visit| visit.branch.child.as_ref());
+        children.map(|child| &child.name).collect()
+    }
+
     /// Whether `name` is included or redirected to by way of `+` terms alone.
     pub fn reaches(&self, name: &Name) -> bool {
-        self.walk().iter().any(|visit| visit.is_passing && visit.branch.child.as_ref().is_some_and(|c| c.name == *name))
+        self.reached().contains(name)
     }
 
     /// The record, where one could be read.
