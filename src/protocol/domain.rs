@@ -91,9 +91,10 @@ impl Domain {
         &self.name
     }
 
-    /// The name as a person reads it, in U-labels.
+    /// The name as a person reads it, in U-labels; in A-labels where those would read back as another name.
     pub fn unicode(&self) -> String {
-        idna::domain_to_unicode(&self.name.to_string()).0
+        let (unicode, _) = idna::domain_to_unicode(&self.name.to_string());
+        if Domain::parse(&unicode).as_ref() == Ok(self) { unicode } else { self.to_string() }
     }
 
     /// The name one label below the public suffix: what somebody registered. Public Suffix List.
@@ -187,6 +188,9 @@ mod tests {
     fn both_spellings_and_the_registrable_name() {
         let domain = Domain::parse("Mail.Bücher.co.uk").unwrap();
         assert_eq!(domain.unicode(), "mail.bücher.co.uk");
+        // What it decodes to begins with `xn--` again, and would be refused.
+        let twice = Domain::parse("xn--xn--bcn--bchm.example").unwrap();
+        assert_eq!(twice.unicode(), "xn--xn--bcn--bchm.example");
         assert_eq!(domain.registrable().to_string(), "xn--bcher-kva.co.uk");
     }
 }
