@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use crate::protocol::dkim::PublicKey;
 use crate::protocol::dmarc;
-use crate::protocol::dmarc::{DmarcRecord, Policy, ReportUri};
+use crate::protocol::dmarc::{DmarcRecord, Fault, Policy};
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
 use crate::sending::tier::Tier;
 use crate::service::OperatorStatus;
+use crate::service::requirements;
 
 /// The longest name of a client or a key, in characters.
 pub const LABEL_CHARACTERS_MAX: usize = 200;
@@ -268,6 +269,10 @@ pub fn policy(value: Value) -> Result<Policy, String> {
 pub fn dmarc_record(value: Value) -> Result<DmarcRecord, String> {
     let text = text(value, RECORD_CHARACTERS_MAX)?;
     let parsed = dmarc::parse(text.as_bytes()).map_err(|fault| fault.to_string())?;
+    // What is published is the record as we understand it, so nothing of it may be lost or come out otherwise.
+    if let Some(detail) = parsed.faults.iter().find_map(lost) {
+        return Err(detail);
+    }
     match parsed.record.policy.and(parsed.effective()) {
         Some(_) => Ok(parsed.record),
         None => Err("no reader of RFC 9989 gets a policy from it: `p` is missing or wrong".to_owned()),
@@ -281,8 +286,25 @@ pub fn dmarc_record(value: Value) -> Result<DmarcRecord, String> {
 /// Why it is none.
 pub fn report_uri(value: Value) -> Result<String, String> {
     let text = text(value, FOREIGN_ID_CHARACTERS_MAX)?;
-    ReportUri::parse(&text).map_err(|fault| fault.to_string())?;
+    requirements::report_uri(&text)?;
     Ok(text)
+}
+
+/// What of a given record would be lost or changed by rendering what was read of it.
+fn lost(fault: &Fault) -> Option<String> {
+    match fault {
+        Fault::BadValue { tag, value } => Some(format!("`{tag}`: `{value}` is no value for this tag (RFC 9989 §4.7)")),
+        Fault::BadUri { tag, uri, fault } => Some(format!("`{tag}`: `{uri}`: {fault}")),
+        Fault::Duplicate { tag } => Some(format!("`{tag}` stands there twice")),
+        Fault::NotATag { text } => Some(format!("`{text}` is no tag such as `p=none`")),
+        Fault::Capitals { tag } => Some(format!("`{tag}` must be written in lower case")),
+        Fault::Unknown { tag } => Some(format!("`{tag}` is no tag of DMARC (RFC 9989 §4.7)")),
+        Fault::Removed { tag, well_formed: false } => {
+            Some(format!("`{tag}` does not have a value that RFC 7489 §6.3 allowed it"))
+        }
+        // Nothing is lost with these.
+        Fault::EmptyElement | Fault::Removed { well_formed: true, .. } | Fault::Size { .. } => None,
+    }
 }
 
 fn one_of<const N: usize>(words: [&str; N]) -> String {
@@ -345,7 +367,22 @@ mod tests {
         check("a record", dmarc_record, json!("v=DMARC1; p=none"), "DmarcRecord { policy: Some(None)");
         check("a record of another kind", dmarc_record, json!("v=spf1 -all"), "error: the text does not begin");
         check("a record without a policy", dmarc_record, json!("v=DMARC1; sp=none"), "error: no reader");
+        for (why, record, expected) in [
+            ("a URI that is none", "v=DMARC1; p=none; rua=mailto:\"x\"@b.example", "error: `rua`: `mailto:"),
+            ("a value that is none", "v=DMARC1; p=none; adkim=x", "error: `adkim`: `x` is no value"),
+            ("a tag twice", "v=DMARC1; p=none; fo=1; fo=0", "error: `fo` stands there twice"),
+            ("no tag", "v=DMARC1; p=none; rua", "error: `rua` is no tag such as"),
+            ("a typo", "v=DMARC1; p=none; rau=mailto:d@b.example", "error: `rau` is no tag of DMARC"),
+            ("a tag in capitals", "v=DMARC1; P=none", "error: `P` must be written in lower case"),
+            ("a removed tag, broken", "v=DMARC1; p=none; pct=101", "error: `pct` does not have a value"),
+            ("a removed tag", "v=DMARC1; p=none; pct=50", "DmarcRecord { policy: Some(None)"),
+            ("a size", "v=DMARC1; p=none; rua=mailto:d@b.example!10m;", "DmarcRecord { policy: Some(None)"),
+        ] {
+            check(why, dmarc_record, json!(record), expected);
+        }
         check("a report URI", report_uri, json!("mailto:d@example.com"), "\"mailto:d@example.com\"");
         check("no URI", report_uri, json!("d@example.com"), "error: ");
+        check("a tag in a URI", report_uri, json!("mailto:a@b.example;p=none"), "error: a `;` must be written `%3B`");
+        check("a script", report_uri, json!("javascript:alert(1)"), "error: reports go to `mailto:` and `https:`");
     }
 }
