@@ -56,7 +56,20 @@ pub fn text(value: Value, characters_max: usize) -> Result<String, String> {
     if text.chars().any(|c| c.is_control() || turns_text(c)) {
         return Err("must not hold control characters".to_owned());
     }
+    if text.chars().all(is_invisible) {
+        return Err("must hold something that can be seen".to_owned());
+    }
     Ok(text.to_owned())
+}
+
+/// Characters that show nothing: spaces, `Default_Ignorable_Code_Point` of the Unicode Character Database, and the
+/// empty Braille pattern.
+fn is_invisible(c: char) -> bool {
+    let is_ignorable = matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    is_ignorable || c == '\u{2800}' || c.is_whitespace()
 }
 
 /// Marks that turn the direction of what follows, and so make a list of names lie. UAX #9.
@@ -169,11 +182,13 @@ pub fn host(value: Value) -> Result<Name, String> {
 ///
 /// Which rule it breaks.
 pub fn selector(value: Value) -> Result<Name, String> {
-    let name = name(value)?;
-    // `sub-domain *( "." sub-domain )`: letters, digits and hyphens. Underscores are seen in the wild.
-    if !name.labels().all(is_dns_word) {
-        return Err("may hold only letters, digits, hyphens and dots".to_owned());
+    let text = string(value)?;
+    // `sub-domain *( "." sub-domain )`: letters, digits and hyphens. Underscores are seen in the wild. A selector
+    // is never folded from Unicode: the tag `s=` of a signature holds it as it is.
+    if !text.trim().bytes().all(|octet| octet == b'.' || is_dns_word(&[octet])) {
+        return Err("may hold only letters, digits, hyphens, underscores and dots (RFC 6376 §3.1)".to_owned());
     }
+    let name = name(Value::String(text))?;
     if name.labels().any(|label| label == b"_domainkey") {
         return Err("must be the selector alone, without `._domainkey`".to_owned());
     }
@@ -335,6 +350,8 @@ mod tests {
         check("a zero octet", label, json!("a\u{0}b"), "error: must not hold control");
         check("a turned text", label, json!("a\u{202e}b"), "error: must not hold control");
         check("an empty label", label, json!("  "), "error: must not be empty");
+        check("nothing that is seen", label, json!("\u{feff}\u{200b} \u{2800}"), "error: must hold something");
+        check("a joiner between what is seen", label, json!("a\u{200d}b"), "\"a");
         check("no text", label, json!(1), "error: must be a text");
         check("a provider", provider, json!("infraforge"), "\"infraforge\"");
         check("a provider with a space", provider, json!("infra forge"), "error: may hold only");
@@ -351,6 +368,7 @@ mod tests {
         check("a URL for a host", host, json!("https://example.net"), "error: must be a full host name");
         check("a selector of two labels", selector, json!("s1.mail"), "Name(s1.mail)");
         check("too much of a selector", selector, json!("s1._domainkey"), "error: must be the selector alone");
+        check("a selector in Unicode", selector, json!("💥"), "error: may hold only letters");
         check("nonsense for a selector", selector, json!("s1/x"), "error: may hold only letters");
         check("no key", public_key, json!("!!"), "error: the key is not base64");
         check("an address", address, json!("2001:db8::1"), "2001:db8::1");
