@@ -5,6 +5,7 @@
 
 mod api;
 mod command;
+mod failures;
 mod library;
 
 use std::collections::BTreeSet;

@@ -39,7 +39,7 @@ pub struct DmarcArgs {
 
 /// Runs the command.
 pub async fn run(args: &DmarcArgs, common: &Common) -> Exit {
-    let config = match common.config_with(|flags| args.dns.fill(flags)) {
+    let config = match common.config_without_database(|flags| args.dns.fill(flags)) {
         Ok(config) => config,
         Err(exit) => return exit,
     };

@@ -45,7 +45,7 @@ pub struct SpfArgs {
 
 /// Runs the command.
 pub async fn run(args: &SpfArgs, common: &Common) -> Exit {
-    let config = match common.config_with(|flags| args.dns.fill(flags)) {
+    let config = match common.config_without_database(|flags| args.dns.fill(flags)) {
         Ok(config) => config,
         Err(exit) => return exit,
     };

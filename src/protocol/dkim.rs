@@ -11,7 +11,7 @@
 
 pub mod key;
 
-pub use crate::protocol::dkim::key::{Algorithm, KeyFault, PublicKey};
+pub use crate::protocol::dkim::key::{Algorithm, KeyFault, PublicKey, RSA_BITS_MIN};
 
 use thiserror::Error;
 

@@ -60,7 +60,7 @@ fn about(record: AdvisedRecord, at: Name, answer: &Answer, dmarc: Option<&DmarcS
         [] => Some(AdviceFinding::Missing { record, at }),
         [text] => match rule(record, text) {
             Some(rule) => Some(AdviceFinding::Broken { record, at, rule }),
-            None if record == AdvisedRecord::Bimi && !is_enforced(dmarc) => Some(AdviceFinding::BimiUnenforced { at }),
+            None if record == AdvisedRecord::Bimi && is_unenforced(dmarc) => Some(AdviceFinding::BimiUnenforced { at }),
             None => None,
         },
         several => Some(AdviceFinding::Several { record, at, count: several.len() }),
@@ -84,6 +84,32 @@ pub fn rule(record: AdvisedRecord, text: &[u8]) -> Option<String> {
     }
 }
 
-fn is_enforced(dmarc: Option<&DmarcSummary>) -> bool {
-    matches!(dmarc.and_then(|dmarc| dmarc.effective_policy), Some(Policy::Quarantine | Policy::Reject))
+/// Whether the policy is surely too weak. Where none is known there is either none at all, which the DMARC record's
+/// own findings say, or nobody could tell.
+fn is_unenforced(dmarc: Option<&DmarcSummary>) -> bool {
+    dmarc.and_then(|dmarc| dmarc.effective_policy) == Some(Policy::None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::evidence::{Found, Txt};
+
+    #[track_caller]
+    fn check(why: &str, policy: Option<Policy>, expected: Option<&str>) {
+        let records = vec![RecordData::Txt(Txt::of("v=BIMI1; l=https://example.com/logo.svg"))];
+        let answer = Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false });
+        let dmarc = DmarcSummary { at: None, effective_policy: policy, organizational_domain: None };
+        let at = place(AdvisedRecord::Bimi, &Name::parse("example.com").unwrap()).unwrap();
+        let advice = about(AdvisedRecord::Bimi, at.clone(), &answer, Some(&dmarc));
+        assert_eq!(advice.map(|advice| advice.code()), expected, "{why}");
+    }
+
+    #[test]
+    fn a_logo_is_in_vain_only_where_the_policy_is_known() {
+        check("nothing is asked for", Some(Policy::None), Some("bimi.dmarc-not-enforced"));
+        check("enforced", Some(Policy::Quarantine), None);
+        check("enforced", Some(Policy::Reject), None);
+        check("nobody knows", None, None);
+    }
 }

@@ -144,7 +144,8 @@ fn judge_policy(
 ) -> Vec<DmarcFinding> {
     let at = discovery.at.clone().unwrap_or_else(|| report.name.clone());
     let is_own = at == report.name;
-    let mut findings = lacking(&expectation.dmarc, discovery.record.as_ref(), policy, &at);
+    let is_there = !discovery.own.records.is_empty() || has_near_miss(&discovery.own);
+    let mut findings = lacking(&expectation.dmarc, discovery.record.as_ref(), policy, (&at, is_there));
     if findings.is_empty() {
         report.verdict = Verdict::Valid;
         report.action = Action::Keep;
@@ -152,7 +153,6 @@ fn judge_policy(
         report.value = discovery.own.records.first().map(|(_, text)| text.clone()).filter(|_| is_own);
     } else {
         report.verdict = Verdict::Mismatch;
-        let is_there = !discovery.own.records.is_empty() || has_near_miss(&discovery.own);
         report.action = if is_there { Action::Replace } else { Action::Add };
         report.value = Some(value::wanted(&expectation.dmarc, base(expectation, discovery, policy).as_ref()).render());
     }
@@ -210,15 +210,15 @@ fn lacking(
     required: &DmarcExpectation,
     parsed: Option<&ParsedRecord>,
     effective: Policy,
-    at: &Name,
+    (at, replaces): (&Name, bool),
 ) -> Vec<DmarcFinding> {
     let mut findings = Vec::new();
     if let Some(required) = required.policy.filter(|required| effective < *required) {
-        findings.push(DmarcFinding::TooWeak { required, effective, at: at.clone() });
+        findings.push(DmarcFinding::TooWeak { required, effective, at: at.clone(), replaces });
     }
     let uris: Vec<String> = required.rua.iter().filter(|uri| !reports_to(parsed, uri)).cloned().collect();
     if !uris.is_empty() {
-        findings.push(DmarcFinding::ReportsMissing { uris });
+        findings.push(DmarcFinding::ReportsMissing { uris, replaces });
     }
     findings
 }

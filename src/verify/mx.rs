@@ -200,10 +200,10 @@ fn judge_required(required: &MxExpectation, all: &[&MxExpectation], hosts: &[Hos
     let Some(host) = hosts.iter().find(|host| host.name == required.host) else {
         raise(report, Verdict::Missing);
         report.action = Action::Add;
-        report.findings.insert(0, Finding::Mx(MxFinding::HostMissing { host: required.host.clone() }));
-        if let Some(finding) = effect_of_adding(required.preference, all, hosts) {
-            report.findings.push(Finding::Mx(finding));
-        }
+        let effect = effect_of_adding(required.preference, all, hosts);
+        let missing = MxFinding::HostMissing { host: required.host.clone(), beside_foreign: effect.is_some() };
+        report.findings.insert(0, Finding::Mx(missing));
+        report.findings.extend(effect.map(Finding::Mx));
         return;
     };
     let (verdict, action) = match host.state {

@@ -7,6 +7,8 @@
 //!
 //! A wildcard must not fake a hit: where a name that nobody would publish answers alike, there is none.
 
+use sha2::{Digest, Sha256};
+
 use crate::protocol::name::Name;
 use crate::verify::evidence::{Answer, Evidence, Question, RecordData, RecordType};
 use crate::verify::expectation::{DkimKey, Expectation};
@@ -16,8 +18,8 @@ use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::RecordReport;
 use crate::verify::step::Needs;
 
-/// A label that nobody publishes: what answers here answers everywhere.
-const NOBODYS_LABEL: &str = "sendready-wildcard-probe";
+/// How many octets of the hash make a label that nobody publishes. As many as make a UUID: no chance hits them.
+const NOBODYS_OCTETS: usize = 16;
 
 /// Adds what is found elsewhere to the findings of records that are wanting.
 ///
@@ -87,9 +89,22 @@ fn is_there(record: &RecordReport, at: &Name, evidence: &Evidence) -> Result<boo
     if !is_like(record.purpose, answer) {
         return Ok(false);
     }
-    let Some(sibling) = at.parent().and_then(|parent| parent.child(NOBODYS_LABEL).ok()) else { return Ok(false) };
+    let Some(sibling) = nobodys_sibling(at) else { return Ok(false) };
     let sibling = evidence.ask(&Question::new(sibling, record_type))?;
-    Ok(answer.records() != sibling.records())
+    // A sibling that nobody could tell about may be what a wildcard answers, too.
+    Ok(sibling.is_definite() && answer.records() != sibling.records())
+}
+
+/// A name beside `at` that nobody publishes: what answers there answers everywhere.
+///
+/// It stands for a random name, and a judge has no chance to draw from: equal evidence must give equal judgements. So
+/// its label is a hash of `at`. Nobody has it by accident, and one label cannot be published to mislead the probes of
+/// many names: each has its own, and who makes it for his own name misleads nobody but himself.
+fn nobodys_sibling(at: &Name) -> Option<Name> {
+    // In lower case, for a name is the same in any.
+    let hash = Sha256::digest(at.to_string().to_ascii_lowercase());
+    let label: String = hash.iter().take(NOBODYS_OCTETS).map(|octet| format!("{octet:02x}")).collect();
+    at.parent()?.child(&label).ok()
 }
 
 /// Whether an answer holds a record of this purpose.
@@ -162,4 +177,59 @@ fn dkim_target(
         _ => None,
     });
     Ok(as_text.map(|found| ZoneFinding::CnameAsText { found, expected: expected.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::domain::Domain;
+    use crate::verify::evidence::{Denial, Failure, Found, Txt};
+    use crate::verify::finding::Finding;
+    use crate::verify::spf;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn found(text: &str) -> Answer {
+        let records = vec![RecordData::Txt(Txt::of(text))];
+        Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false })
+    }
+
+    /// What is said of example.com, without a record of its own, when the name with the host doubled and its sibling
+    /// answer like this.
+    #[track_caller]
+    fn check(why: &str, doubled: Answer, sibling: Answer, expected: &[&str]) {
+        let expectation = Expectation::soundness_of(Domain::parse("example.com").unwrap());
+        let record = RecordReport { verdict: Verdict::Missing, ..spf::planned(&expectation) };
+        let mut records = [record];
+        let at = name("example.com.example.com");
+        let mut evidence = Evidence::new();
+        evidence.tell(Question::txt(&at), doubled);
+        evidence.tell(Question::txt(&nobodys_sibling(&at).unwrap()), sibling);
+        probe(&expectation, &name("example.com"), &mut records, &evidence).unwrap();
+        let codes: Vec<&str> = records[0].findings.iter().map(Finding::code).collect();
+        assert_eq!(codes, expected, "{why}");
+    }
+
+    #[test]
+    fn a_wildcard_fakes_no_hit_even_when_its_answer_is_lost() {
+        let none = || Answer::NoSuchName(Denial::default());
+        let text = "v=spf1 -all";
+        check("only there", found(text), none(), &["spf.host-doubled"]);
+        check("another text elsewhere", found(text), found("hello"), &["spf.host-doubled"]);
+        check("everywhere", found(text), found(text), &[]);
+        check("nobody knows where else", found(text), Answer::Unknown(Failure::Timeout), &[]);
+        check("nobody knows", Answer::Unknown(Failure::Timeout), none(), &[]);
+        check("nowhere", none(), none(), &[]);
+    }
+
+    #[test]
+    fn every_name_has_a_sibling_of_its_own() {
+        let sibling = |text: &str| nobodys_sibling(&name(text)).unwrap().to_string();
+        assert_eq!(sibling("_dmarc.example.com"), sibling("_DMARC.Example.com"), "in any case");
+        assert_ne!(sibling("_dmarc.example.com"), sibling("dmarc.example.com"));
+        assert!(sibling("_dmarc.example.com").ends_with(".example.com"));
+        assert_eq!(sibling("_dmarc.example.com").len(), 2 * NOBODYS_OCTETS + ".example.com".len());
+    }
 }

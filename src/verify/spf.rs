@@ -3,8 +3,10 @@
 //! Owns [`check_host`], the function of RFC 7208 §4, and the judgement of a domain's record. Pure:
 //! what DNS said is evidence, and what is still to be asked is the result.
 
+mod doubt;
 mod draft;
 pub mod evaluate;
+mod flattened;
 pub mod judgement;
 pub mod lint;
 pub mod near;
@@ -19,11 +21,13 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::verify::evidence::Evidence;
+use crate::protocol::name::Name;
+use crate::verify::evidence::{Evidence, Failure, Question};
+use crate::verify::finding::spf::SpfFinding;
 use crate::verify::spf::evaluate::Evaluation;
 pub use crate::verify::spf::judgement::{SpfJudgement, judge, planned};
 pub use crate::verify::spf::lint::{SpfLint, lint};
-use crate::verify::spf::trace::TraceLine;
+use crate::verify::spf::trace::{Cause, Gave, TraceLine};
 use crate::verify::step::{Needs, Step};
 
 /// The results of RFC 7208 §2.6.
@@ -150,6 +154,9 @@ pub struct SpfOutcome {
     pub void_lookups: u32,
     /// Every step, in order.
     pub trace: Vec<TraceLine>,
+    /// A failure that a term passes over, as it should (RFC 7208 §5.4, §5.5), and without which the result might
+    /// be another. To a receiver it is nothing; who judges the record does not know the result.
+    pub unsure: Option<(Question, Failure)>,
 }
 
 /// Evaluates the record of `session.domain` for this session. RFC 7208 §4.
@@ -166,4 +173,22 @@ pub fn check_host(session: &Session, evidence: &Evidence) -> Step<SpfOutcome> {
 /// [`Needs`], what is to be asked first.
 pub fn outcome_of(session: &Session, evidence: &Evidence) -> Result<SpfOutcome, Needs> {
     Evaluation::new(session, evidence).run()
+}
+
+/// What postmaster of `name` gets who sends from `address`, for a judgement: what a passed-over failure may have
+/// turned is `temperror`. Design §2.
+fn outcome_of_postmaster(name: &Name, address: IpAddr, evidence: &Evidence) -> Result<SpfOutcome, Needs> {
+    let outcome = outcome_of(&Session::of_postmaster(address, &name.to_string()), evidence)?;
+    let result = if outcome.unsure.is_some() { SpfResult::TempError } else { outcome.result };
+    Ok(SpfOutcome { result, ..outcome })
+}
+
+/// The lookup that an evaluation failed on.
+fn failed_lookup(outcome: &SpfOutcome) -> Option<SpfFinding> {
+    let ended = outcome.trace.iter().rev().find_map(|line| match &line.gave {
+        Gave::Ended(Cause::Dns(question, failure)) => Some((question.clone(), *failure)),
+        _ => None,
+    });
+    let (question, failure) = ended.or_else(|| outcome.unsure.clone())?;
+    Some(SpfFinding::LookupFailed { question, failure })
 }

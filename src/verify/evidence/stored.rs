@@ -16,14 +16,14 @@ use crate::verify::evidence::{
     Alias, Answer, Authority, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply, Txt, Vantage,
 };
 
-/// The form that this release writes, and the highest that it reads.
+/// The form that this release writes, and the highest that it reads. The first was 1.
 pub const VERSION: u32 = 1;
 
 /// Evidence in its stored form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// SHA-256, in lower-case hex, of the form without times to live and without the servers' order, so that
-    /// equal evidence is stored once.
+    /// equal evidence is stored once. The version counts: what another release wrote is not ours.
     pub digest: String,
     /// [`VERSION`].
     pub version: u32,
@@ -37,7 +37,7 @@ pub enum StoredFault {
     /// It is no JSON of this shape.
     #[error("stored evidence is not of its form: {0}")]
     Shape(String),
-    /// A later release wrote it.
+    /// A later release wrote it; 0 nobody did.
     #[error("stored evidence has version {0}, and this release reads up to {VERSION}")]
     Version(u32),
     /// A word or a text in it means nothing.
@@ -63,7 +63,7 @@ pub fn to_stored(evidence: &Evidence) -> Stored {
 /// [`StoredFault`].
 pub fn from_stored(body: &str) -> Result<Evidence, StoredFault> {
     let Versioned { version } = serde_json::from_str(body).map_err(shape)?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(StoredFault::Version(version));
     }
     let form: Form = serde_json::from_str(body).map_err(shape)?;
@@ -216,9 +216,10 @@ fn string_form(octets: &[u8]) -> StringForm {
     }
 }
 
-/// The digest of a form: as JSON, without any time to live, the replies to a question in their texts' order.
+/// The digest of a form: its version, and the rest as JSON, without any time to live, the replies to a question in their texts' order.
 fn digest(form: &Form) -> String {
     let mut hash = Sha256::new();
+    hash.update(form.version.to_be_bytes());
     for question in &form.questions {
         let mut replies: Vec<String> = question.replies.iter().map(reply_text).collect();
         replies.sort_unstable();
@@ -439,6 +440,19 @@ mod tests {
         assert_ne!(first, signed, "a zone that has come to be signed is told anew");
         let before_it_was_asked = "b7ec49eea5704b0febfe12f80c1add45ba0a5d119c1a3e4c8786a1a08cbcec1b";
         assert_eq!(first, before_it_was_asked, "rows of releases that did not ask keep their digest");
+    }
+
+    #[test]
+    fn another_release_s_form_is_told_apart() {
+        let body = told(300, "v=spf1 -all", &["192.0.2.1:53"]).body;
+        let of = |version: u32| body.replacen("\"version\":1", &format!("\"version\":{version}"), 1);
+        assert!(from_stored(&of(1)).is_ok());
+        for version in [0, VERSION + 1] {
+            let fault = from_stored(&of(version)).unwrap_err();
+            assert_eq!(fault, StoredFault::Version(version));
+        }
+        let form = |version| Form { version, questions: Vec::new() };
+        assert_ne!(digest(&form(1)), digest(&form(2)), "a later release may keep more of the same answers");
     }
 
     /// The form is a promise: rows that this release wrote must read back in every later one.

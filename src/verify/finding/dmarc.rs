@@ -134,11 +134,15 @@ pub enum DmarcFinding {
         effective: Policy,
         /// Where that comes from.
         at: Name,
+        /// Whether something of the domain's own must give way.
+        replaces: bool,
     },
     /// Reports do not go where they must.
     ReportsMissing {
         /// Where they must go, too.
         uris: Vec<String>,
+        /// Whether something of the domain's own must give way.
+        replaces: bool,
     },
     /// The policy comes from a name higher up.
     Inherited {
@@ -259,10 +263,10 @@ impl DmarcFinding {
             DmarcFinding::SubdomainsWeaker { tag, policy } => {
                 vec![("tag", Fact::text(tag)), ("policy", Fact::text(policy))]
             }
-            DmarcFinding::TooWeak { required, effective, at } => {
+            DmarcFinding::TooWeak { required, effective, at, .. } => {
                 vec![("required", Fact::text(required)), ("effective", Fact::text(effective)), ("at", Fact::text(at))]
             }
-            DmarcFinding::ReportsMissing { uris } => vec![("uris", Fact::list(uris))],
+            DmarcFinding::ReportsMissing { uris, .. } => vec![("uris", Fact::list(uris))],
             DmarcFinding::ReportUnauthorised { destination, at } => {
                 vec![("destination", Fact::text(destination)), ("at", Fact::text(at))]
             }
@@ -315,8 +319,8 @@ impl DmarcFinding {
             DmarcFinding::PublicSuffix,
             DmarcFinding::SubdomainsWeaker { tag: "sp", policy: Policy::None },
             DmarcFinding::PolicyNone,
-            DmarcFinding::TooWeak { required: Policy::Reject, effective: Policy::None, at: at() },
-            DmarcFinding::ReportsMissing { uris: vec!["mailto:dmarc@example.net".to_owned()] },
+            DmarcFinding::TooWeak { required: Policy::Reject, effective: Policy::None, at: at(), replaces: true },
+            DmarcFinding::ReportsMissing { uris: vec!["mailto:dmarc@example.net".to_owned()], replaces: true },
             DmarcFinding::Inherited { at: at() },
             DmarcFinding::ReportUnauthorised {
                 destination: name("example.net"),

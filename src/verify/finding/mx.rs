@@ -14,6 +14,8 @@ pub enum MxFinding {
     HostMissing {
         /// The required host.
         host: Name,
+        /// Whether others receive the domain's mail now: whether to add it is then told by [`MxFinding::ForeignMx`].
+        beside_foreign: bool,
     },
     /// Nobody could tell.
     Unanswered {
@@ -161,7 +163,7 @@ impl MxFinding {
     pub fn facts(&self) -> Vec<(&'static str, Fact)> {
         let number = |value: usize| Fact::Number(u64::try_from(value).unwrap_or(u64::MAX));
         match self {
-            MxFinding::HostMissing { host } => vec![("host", Fact::text(host))],
+            MxFinding::HostMissing { host, .. } => vec![("host", Fact::text(host))],
             MxFinding::Unanswered { question, outcome } => {
                 vec![("question", Fact::text(question)), ("outcome", Fact::text(outcome))]
             }
@@ -201,7 +203,7 @@ impl MxFinding {
         let bad = |fault| MxFinding::BadHost { host: name("mx1.example.com"), fault, decisive: true };
         vec![
             MxFinding::Missing,
-            MxFinding::HostMissing { host: name("mx1.example.com") },
+            MxFinding::HostMissing { host: name("mx1.example.com"), beside_foreign: false },
             MxFinding::Unanswered { question: "example.com MX".to_owned(), outcome: "servfail" },
             MxFinding::ImplicitMx,
             MxFinding::NullMx,

@@ -10,6 +10,9 @@
 //! - Each lookup of a term that finds nothing is void, also those of an `mx`'s hosts; those of names
 //!   that a client's own PTR records chose are not, for the domain's owner has no say in them (§5.5).
 //! - The hosts of an `mx` may be looked up in any order, so a match beats a failure on another host (§5.4).
+//!
+//! A failure that is passed over like that is remembered: who asks whether the record does, rather than what to do
+//! with a message, must not take it for an answer.
 
 use std::net::IpAddr;
 
@@ -19,7 +22,7 @@ use crate::protocol::spf::domain_spec::{DomainSpec, Target};
 use crate::protocol::spf::macros::{Letter, MacroPlace, MacroString, MacroValues, reverse_name};
 use crate::protocol::spf::terms::{Directive, Mechanism, Qualifier, shown};
 use crate::protocol::spf::{LOOKUPS_MAX, NAMES_MAX, SpfRecord, VOID_LOOKUPS_MAX, parse};
-use crate::verify::evidence::{Answer, Evidence, Question, RecordData, RecordType, Txt};
+use crate::verify::evidence::{Answer, Evidence, Failure, Question, RecordData, RecordType, Txt};
 use crate::verify::spf::select::{Published, published, texts};
 use crate::verify::spf::trace::{Cause, Gave, TraceLine};
 use crate::verify::spf::{Session, SpfOutcome, SpfResult};
@@ -34,6 +37,29 @@ pub(super) struct Evaluation<'a> {
     lookups: u32,
     void_lookups: u32,
     trace: Vec<TraceLine>,
+    /// Whether a match of the present term lets the client pass.
+    is_passing: bool,
+    passed_over: PassedOver,
+}
+
+/// Failures that did not end the run.
+#[derive(Debug, Clone, Default)]
+struct PassedOver {
+    /// The first of them.
+    first: Option<(Question, Failure)>,
+    /// How many void lookups they may stand for.
+    void_lookups: u32,
+    /// Whether one of them may have kept a client from being refused.
+    may_refuse: bool,
+}
+
+/// The names of a client's address.
+#[derive(Default)]
+struct Validated {
+    /// Those that lead back to it.
+    names: Vec<Name>,
+    /// What failed on the way, and might have told of more.
+    failed: Vec<(Question, Failure)>,
 }
 
 /// Why a run stopped early.
@@ -61,7 +87,16 @@ struct Ended {
 impl<'a> Evaluation<'a> {
     pub(super) fn new(session: &'a Session, evidence: &'a Evidence) -> Evaluation<'a> {
         let ip = session.ip.to_canonical();
-        Evaluation { session, ip, evidence, lookups: 0, void_lookups: 0, trace: Vec::new() }
+        Evaluation {
+            session,
+            ip,
+            evidence,
+            lookups: 0,
+            void_lookups: 0,
+            trace: Vec::new(),
+            is_passing: true,
+            passed_over: PassedOver::default(),
+        }
     }
 
     /// Runs to the end, or to the first need.
@@ -71,7 +106,10 @@ impl<'a> Evaluation<'a> {
         };
         match self.check(&target, 0) {
             Ok(Ended { result: SpfResult::Fail, explanation: Some((spec, owner)) }) => {
+                let passed_over = self.passed_over.clone();
                 let explanation = self.explain(&spec, &owner)?;
+                // What the words say does not touch the result.
+                self.passed_over = passed_over;
                 let gave = explanation.clone().map_or(Gave::NoExplanation, Gave::Explanation);
                 self.note(0, &owner, format!("exp={spec}"), gave);
                 Ok(self.outcome(SpfResult::Fail, explanation))
@@ -83,8 +121,20 @@ impl<'a> Evaluation<'a> {
     }
 
     fn outcome(self, result: SpfResult, explanation: Option<String>) -> SpfOutcome {
-        let Evaluation { lookups, void_lookups, trace, .. } = self;
-        SpfOutcome { result, explanation, lookups, void_lookups, trace }
+        let Evaluation { lookups, void_lookups, trace, passed_over, .. } = self;
+        // Who passes at last would have passed where a `+` term matched.
+        let is_sure = result == SpfResult::Pass
+            && !passed_over.may_refuse
+            && void_lookups.saturating_add(passed_over.void_lookups) <= VOID_LOOKUPS_MAX;
+        let unsure = passed_over.first.filter(|_| !is_sure);
+        SpfOutcome { result, explanation, lookups, void_lookups, trace, unsure }
+    }
+
+    /// Remembers a failure that does not end the run, and what an answer in its place might have done.
+    fn pass_over(&mut self, question: Question, failure: Failure, void_lookups: u32, may_refuse: bool) {
+        self.passed_over.first.get_or_insert((question, failure));
+        self.passed_over.void_lookups = self.passed_over.void_lookups.saturating_add(void_lookups);
+        self.passed_over.may_refuse |= may_refuse;
     }
 
     /// Notes a step; the place of its line is given back.
@@ -133,8 +183,11 @@ impl<'a> Evaluation<'a> {
     fn walk(&mut self, record: &SpfRecord, owner: &Target, depth: u32) -> Result<Ended, Stop> {
         for directive in &record.directives {
             let line = self.note(depth, owner, directive.to_string(), Gave::Opened);
+            let is_passing = self.is_passing;
+            self.is_passing = is_passing && directive.qualifier == Qualifier::Pass;
             let matches = self
                 .counted(line, directive.mechanism.costs_lookup(), |run| run.matches(directive, owner, depth, line))?;
+            self.is_passing = is_passing;
             if matches {
                 let result = result_of(directive.qualifier);
                 self.set(line, Gave::Match(result));
@@ -276,41 +329,64 @@ impl<'a> Evaluation<'a> {
             return Err(Stop::Ended(Cause::Exchanges(hosts.len())));
         }
         let questions: Vec<Question> = hosts.iter().map(|host| self.address_question(host)).collect();
-        let mut failed = None;
+        let mut failed: Vec<(Question, Failure)> = Vec::new();
         for (question, answer) in ask_all(questions, self.evidence)? {
             match answer {
-                Answer::Unknown(failure) => failed = failed.or(Some(Cause::Dns(question, *failure))),
-                _ if has_client(answer, cidr, self.ip) => return Ok(true),
+                Answer::Unknown(failure) => failed.push((question, *failure)),
+                _ if has_client(answer, cidr, self.ip) => {
+                    failed.into_iter().for_each(|(question, failure)| self.pass_over(question, failure, 1, false));
+                    return Ok(true);
+                }
                 _ => self.count_void(line, answer)?,
             }
         }
-        failed.map_or(Ok(false), |cause| Err(Stop::Ended(cause)))
+        let first = failed.into_iter().next();
+        first.map_or(Ok(false), |(question, failure)| Err(Stop::Ended(Cause::Dns(question, failure))))
     }
 
     /// RFC 7208 §5.5. A failure of DNS is no match here.
     fn matches_ptr(&mut self, name: &Name, line: usize) -> Result<bool, Stop> {
         let answer = self.evidence.ask(&Question::new(reverse_name(self.ip), RecordType::Ptr))?;
         self.count_void(line, answer)?;
-        Ok(self.validated_names()?.iter().any(|validated| validated.is_at_or_below(name)))
+        let Validated { names, failed } = self.validated_names()?;
+        let matches = names.iter().any(|validated| validated.is_at_or_below(name));
+        for (question, failure) in failed.into_iter().filter(|_| !matches) {
+            let may_refuse = !self.is_passing;
+            let void_lookups = u32::from(question.record_type == RecordType::Ptr);
+            self.pass_over(question, failure, void_lookups, may_refuse);
+        }
+        Ok(matches)
     }
 
-    /// The client's names that lead back to its address. RFC 7208 §5.5.
-    fn validated_names(&self) -> Result<Vec<Name>, Needs> {
-        let answer = self.evidence.ask(&Question::new(reverse_name(self.ip), RecordType::Ptr))?;
+    /// The client's names that lead back to its address, and what failed on the way. RFC 7208 §5.5.
+    fn validated_names(&self) -> Result<Validated, Needs> {
+        let reverse = Question::new(reverse_name(self.ip), RecordType::Ptr);
+        let answer = self.evidence.ask(&reverse)?;
+        if let Answer::Unknown(failure) = answer {
+            return Ok(Validated { names: Vec::new(), failed: vec![(reverse, *failure)] });
+        }
         let names = answer.records().iter().filter_map(|record| match record {
             RecordData::Ptr(name) => Some(name),
             _ => None,
         });
         // Names beyond the tenth are ignored. RFC 7208 §4.6.4.
         let questions: Vec<Question> = names.take(NAMES_MAX).map(|name| self.address_question(name)).collect();
-        let answers = ask_all(questions, self.evidence)?;
-        let own = answers.into_iter().filter(|(_, answer)| has_client(answer, DualCidr::default(), self.ip));
-        Ok(own.map(|(question, _)| question.name).collect())
+        let mut validated = Validated::default();
+        for (question, answer) in ask_all(questions, self.evidence)? {
+            match answer {
+                Answer::Unknown(failure) => validated.failed.push((question, *failure)),
+                _ if has_client(answer, DualCidr::default(), self.ip) => validated.names.push(question.name),
+                _ => {}
+            }
+        }
+        Ok(validated)
     }
 
     /// The value of `%{p}`: the domain itself, else a name below it, else any. RFC 7208 §7.3.
-    fn validated(&self, domain: &Name) -> Result<Vec<u8>, Needs> {
-        let names = self.validated_names()?;
+    fn validated(&mut self, domain: &Name) -> Result<Vec<u8>, Needs> {
+        let Validated { names, failed } = self.validated_names()?;
+        // With another name the term is another: it may match, find nothing, or break the record.
+        failed.into_iter().for_each(|(question, failure)| self.pass_over(question, failure, 0, true));
         let best = names
             .iter()
             .find(|name| *name == domain)
@@ -325,7 +401,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The name that a term means; nothing when no question can be asked about it.
-    fn target(&self, spec: Option<&DomainSpec>, owner: &Target) -> Result<Option<Target>, Needs> {
+    fn target(&mut self, spec: Option<&DomainSpec>, owner: &Target) -> Result<Option<Target>, Needs> {
         let Some(spec) = spec else {
             return Ok(Some(owner.clone()));
         };
@@ -341,7 +417,7 @@ impl<'a> Evaluation<'a> {
 
     /// Calls `expand` with what the macros stand for in `owner`'s record.
     fn with_values<T>(
-        &self,
+        &mut self,
         text: &MacroString,
         owner: &Target,
         expand: impl FnOnce(&MacroValues<'_>) -> T,
@@ -360,7 +436,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The domain's own words. Whatever goes wrong, there are none. RFC 7208 §6.2.
-    fn explain(&self, spec: &DomainSpec, owner: &Target) -> Result<Option<String>, Needs> {
+    fn explain(&mut self, spec: &DomainSpec, owner: &Target) -> Result<Option<String>, Needs> {
         let Some(target) = self.target(Some(spec), owner)? else {
             return Ok(None);
         };

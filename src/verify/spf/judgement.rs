@@ -5,13 +5,14 @@
 //! A failure makes the verdict `unknown` only where its answer could change it: a definite error, or a
 //! requirement that is definitely not met, stays what it is beside a failed include elsewhere, for no answer there
 //! could mend it. A failed include keeps a record from being called valid, and keeps a missing requirement from
-//! being called missing, for it may stand in there. A failed lookup of an `a`, `mx` or `exists` matters only where
-//! it could be the void lookup too many; what it lets pass is seen where a required address is judged.
+//! being called missing, for it may stand in there. When a failed lookup of an `a`, `mx` or `exists` matters is
+//! told in `doubt`; what it lets pass is seen where a required address or include is judged.
+//!
+//! So with any answers lost, `valid` becomes at most `unknown`, and a failure verdict never `valid`.
 
 use std::net::IpAddr;
 
 use crate::protocol::name::Name;
-use crate::protocol::spf::cidr::Network;
 use crate::protocol::spf::terms::{Mechanism, Qualifier, shown};
 use crate::protocol::spf::{LOOKUPS_MAX, SpfRecord, VOID_LOOKUPS_MAX, is_record, parse};
 use crate::verify::evidence::{Answer, Evidence, Question, RecordType, Txt};
@@ -20,20 +21,18 @@ use crate::verify::finding::Finding;
 use crate::verify::finding::spf::SpfFinding;
 use crate::verify::purpose::{Action, Purpose, Verdict};
 use crate::verify::report::{RecordReport, SpfSummary};
+use crate::verify::spf::doubt::{decisive, failed_includes};
 use crate::verify::spf::draft::{
     Draft, Required, Suggestion, costs_of, effective_all, known_tree, of_requirements, suggest,
 };
+use crate::verify::spf::flattened::{Flattened, flattened};
 use crate::verify::spf::lint::{advice, long_value, near_finding, syntax_finding};
 use crate::verify::spf::near::{near_miss, parted, run_together};
-use crate::verify::spf::reach::{IP4_ADDRESSES_MAX, Reach, TermAt};
+use crate::verify::spf::reach::{Bound, Doubt, IP4_ADDRESSES_MAX, Reach, TermAt};
 use crate::verify::spf::select::texts;
-use crate::verify::spf::trace::{Cause, Gave};
-use crate::verify::spf::tree::{Branch, Node, NodeState, tree_of_name};
-use crate::verify::spf::{Session, SpfOutcome, SpfResult, outcome_of};
+use crate::verify::spf::tree::{Branch, Node, NodeState};
+use crate::verify::spf::{SpfResult, failed_lookup, outcome_of_postmaster};
 use crate::verify::step::Needs;
-
-/// How many networks of an include are tried on a record whose terms depend on the client.
-const SAMPLED_NETWORKS_MAX: usize = 16;
 
 /// The most faults of terms that are reported at once.
 const ERRORS_MAX: usize = 20;
@@ -197,13 +196,12 @@ impl Judge<'_> {
     /// There is one record that keeps the grammar.
     fn sound(&self, record: &SpfRecord, txt: &Txt) -> Result<SpfJudgement, Needs> {
         let tree = known_tree(self.name, record, self.evidence)?;
-        let reach = Reach::of(&tree);
         let errors = self.errors(&tree);
-        let failures = failures(&tree);
-        let excess = excess(&reach);
+        let failures = decisive(&tree);
+        let excess = excess(&Reach::bound(&tree, Bound::Least(Doubt::Failed)));
         // Beside an error, or where everybody passes, that somebody passes says nothing.
         let is_telling = errors.is_empty() && excess.is_empty();
-        let lacks = if is_telling { self.lacks(&tree, &reach, !failures.is_empty())? } else { Lacks::default() };
+        let lacks = if is_telling { self.lacks(&tree)? } else { Lacks::default() };
         let verdict = if !errors.is_empty() || !excess.is_empty() {
             Verdict::Invalid
         } else if lacks.is_lacking {
@@ -270,25 +268,30 @@ impl Judge<'_> {
     }
 
     /// Which requirements a record without errors does not meet.
-    fn lacks(&self, tree: &Node, reach: &Reach, has_failures: bool) -> Result<Lacks, Needs> {
+    fn lacks(&self, tree: &Node) -> Result<Lacks, Needs> {
         let mut lacks = Lacks::default();
+        let may_include_more = !failed_includes(tree).is_empty();
         let mut needs = Needs::default();
         for include in self.expectation.spf.includes.iter().filter(|include| !tree.reaches(include)) {
-            match needs.keep(self.is_flattened(include, tree, reach)) {
+            match needs.keep(flattened(include, tree, self.evidence)) {
                 None => {}
-                Some(Some(true)) => {
+                Some(Flattened::Yes) => {
                     lacks.waived.push(include.clone());
                     lacks.findings.push(SpfFinding::IncludeFlattened { include: include.clone() });
                 }
-                Some(Some(false)) if !has_failures => {
+                Some(Flattened::No) if !may_include_more => {
                     lacks.is_lacking = true;
                     lacks.findings.push(SpfFinding::IncludeMissing { include: include.clone() });
                 }
-                Some(_) => lacks.is_unknown = true,
+                Some(Flattened::No) => lacks.is_unknown = true,
+                Some(Flattened::Unknown(findings)) => {
+                    lacks.is_unknown = true;
+                    lacks.findings.extend(findings);
+                }
             }
         }
         for address in &self.expectation.spf.addresses {
-            let Some(outcome) = needs.keep(self.outcome(*address)) else { continue };
+            let Some(outcome) = needs.keep(outcome_of_postmaster(self.name, *address, self.evidence)) else { continue };
             match outcome.result {
                 SpfResult::Pass => {}
                 SpfResult::TempError => {
@@ -305,47 +308,6 @@ impl Judge<'_> {
             }
         }
         needs.or(lacks)
-    }
-
-    /// What postmaster gets who sends from `address`. Design §2.
-    fn outcome(&self, address: IpAddr) -> Result<SpfOutcome, Needs> {
-        outcome_of(&Session::of_postmaster(address, &self.name.to_string()), self.evidence)
-    }
-
-    /// Whether the networks that an include's record names pass without it; nothing when nobody could tell.
-    fn is_flattened(&self, include: &Name, tree: &Node, reach: &Reach) -> Result<Option<bool>, Needs> {
-        let wanted = tree_of_name(include, self.evidence)?;
-        if matches!(wanted.state, NodeState::Failed(_)) {
-            return Ok(None);
-        }
-        let visits = wanted.walk();
-        let named = visits.iter().filter(|visit| visit.is_passing).filter_map(|v| v.branch.mechanism()?.network());
-        let networks: Vec<Network> = named.collect();
-        let (covered, uncovered): (Vec<&Network>, Vec<&Network>) =
-            networks.iter().partition(|network| reach.contains_ends(network));
-        let walked = tree.walk();
-        let is_dynamic = walked.iter().any(|visit| visit.branch.is_dynamic);
-        if networks.is_empty() || (!is_dynamic && !uncovered.is_empty()) || uncovered.len() > SAMPLED_NETWORKS_MAX {
-            return Ok(Some(false));
-        }
-        if !is_dynamic {
-            // A lookup that failed may stand before the terms that cover them.
-            let has_failures = walked.iter().any(|visit| !visit.branch.failures.is_empty());
-            return Ok(if has_failures { None } else { Some(true) });
-        }
-        // What depends on the client can only be tried.
-        let mut needs = Needs::default();
-        let mut results = Vec::new();
-        for network in uncovered.into_iter().chain(covered).take(SAMPLED_NETWORKS_MAX) {
-            let (first, last) = network.ends();
-            results.extend(needs.keep(self.outcome(first)).map(|outcome| outcome.result));
-            results.extend(needs.keep(self.outcome(last)).map(|outcome| outcome.result));
-        }
-        needs.or(if results.contains(&SpfResult::TempError) {
-            None
-        } else {
-            Some(results.iter().all(|result| *result == SpfResult::Pass))
-        })
     }
 
     /// Advice that decides nothing.
@@ -409,40 +371,6 @@ fn branch_error(branch: &Branch, term: TermAt, is_required: bool) -> Option<SpfF
         NodeState::Loop => Some(SpfFinding::Loop { term, target: child.name.clone() }),
         NodeState::Record(_) | NodeState::Failed(_) | NodeState::Beyond => None,
     }
-}
-
-/// The failures in a tree that keep it from being called valid.
-fn failures(tree: &Node) -> Vec<SpfFinding> {
-    let visits = tree.walk();
-    let mut failures: Vec<SpfFinding> = visits
-        .iter()
-        .filter_map(|visit| match visit.branch.child.as_ref()? {
-            Node { name, state: NodeState::Failed(failure), .. } => {
-                Some(SpfFinding::LookupFailed { question: Question::txt(name), failure: *failure })
-            }
-            _ => None,
-        })
-        .collect();
-    let addresses: Vec<SpfFinding> = visits
-        .iter()
-        .flat_map(|visit| &visit.branch.failures)
-        .map(|(question, failure)| SpfFinding::LookupFailed { question: question.clone(), failure: *failure })
-        .collect();
-    let void = usize::try_from(tree.void_lookups()).unwrap_or(usize::MAX);
-    if void.saturating_add(addresses.len()) > usize::try_from(VOID_LOOKUPS_MAX).unwrap_or(usize::MAX) {
-        failures.extend(addresses);
-    }
-    failures
-}
-
-/// The lookup that an evaluation failed on.
-fn failed_lookup(outcome: &SpfOutcome) -> Option<SpfFinding> {
-    outcome.trace.iter().rev().find_map(|line| match &line.gave {
-        Gave::Ended(Cause::Dns(question, failure)) => {
-            Some(SpfFinding::LookupFailed { question: question.clone(), failure: *failure })
-        }
-        _ => None,
-    })
 }
 
 /// What lets pass more than one sender can have. Design §2.

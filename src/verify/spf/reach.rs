@@ -1,14 +1,17 @@
 //! Whom a tree lets pass, as far as that does not depend on the sender.
 //!
 //! Order counts (RFC 7208 §4.6.2): what a `-`, `~` or `?` term matched first, a later `+` term does not pass.
+//!
+//! Where lookups failed there is no one set, but a least and a most ([`Bound`]): a term about which nobody could
+//! tell may match nobody or everybody, whichever is worse for what is to be shown.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::protocol::name::Name;
 use crate::protocol::spf::cidr::{self, Network};
-use crate::protocol::spf::terms::Qualifier;
-use crate::verify::spf::tree::{Branch, Node};
+use crate::protocol::spf::terms::{Mechanism, Qualifier};
+use crate::verify::spf::tree::{Branch, Node, NodeState};
 
 /// The most IPv4 addresses that may pass. Design §2.
 pub const IP4_ADDRESSES_MAX: u128 = 1 << 28;
@@ -42,16 +45,54 @@ pub struct Reach {
     pub wide_ip6: Option<TermAt>,
 }
 
+/// What is in doubt of a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// What failed.
+    Failed,
+    /// What failed, what depends on the client, and what only addresses of IPv6, not looked up here, would tell.
+    FailedOrDynamic,
+}
+
+/// How terms in doubt are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// As they are known: they match nobody.
+    Known,
+    /// So that whoever is in surely passes.
+    Least(Doubt),
+    /// So that whoever is out surely does not pass.
+    Most(Doubt),
+    /// As the most, but without those whom a failed lookup itself would let pass: these are counted.
+    Counted,
+}
+
+impl Bound {
+    /// For terms that take from what passes: their most makes the least.
+    fn of_denied(self) -> Bound {
+        match self {
+            Bound::Known => Bound::Known,
+            Bound::Least(doubt) => Bound::Most(doubt),
+            Bound::Most(doubt) => Bound::Least(doubt),
+            Bound::Counted => Bound::Least(Doubt::Failed),
+        }
+    }
+}
+
 impl Reach {
-    /// Who passes by the record at the root of `node`.
+    /// Who passes by the record at the root of `node`, as far as it is known.
     pub fn of(node: &Node) -> Reach {
+        Reach::bound(node, Bound::Known)
+    }
+
+    /// Who passes by the record at the root of `node`, within `bound`.
+    pub fn bound(node: &Node, bound: Bound) -> Reach {
         let mut pass = Reach::default();
         let mut denied = Reach::default();
         for branch in &node.branches {
-            let matched = matched_by(branch, node);
             match branch.qualifier() {
-                Qualifier::Pass => pass.take(matched.without(&denied)),
-                _ => denied.merge(&matched),
+                Qualifier::Pass => pass.take(matched_by(branch, node, bound).without(&denied)),
+                _ => denied.merge(&matched_by(branch, node, bound.of_denied())),
             }
         }
         pass
@@ -98,13 +139,24 @@ impl Reach {
 }
 
 /// Whom one term matches.
-fn matched_by(branch: &Branch, owner: &Node) -> Reach {
+fn matched_by(branch: &Branch, owner: &Node, bound: Bound) -> Reach {
     // An include matches whom its record lets pass, a redirect likewise. RFC 7208 §5.2, §6.1.
-    let mut matched = branch.child.as_ref().map_or_else(Reach::default, Reach::of);
+    let mut matched = branch.child.as_ref().map_or_else(Reach::default, |child| Reach::bound(child, bound));
+    if let Bound::Most(doubt) = bound {
+        let is_open = has_failed(branch) || (doubt == Doubt::FailedOrDynamic && branch.is_dynamic);
+        let is_open_ip6 = doubt == Doubt::FailedOrDynamic
+            && matches!(branch.mechanism(), Some(Mechanism::A { .. } | Mechanism::Mx { .. }));
+        if is_open {
+            matched.ip4.list.push(ALL_IP4);
+        }
+        if is_open || is_open_ip6 {
+            matched.ip6.list.push(ALL_IP6);
+        }
+    }
     let here = || TermAt { at: owner.name.clone(), term: branch.text() };
     if branch.is_everybody {
-        matched.ip4.list.push((0, u128::from(u32::MAX)));
-        matched.ip6.list.push((0, u128::MAX));
+        matched.ip4.list.push(ALL_IP4);
+        matched.ip6.list.push(ALL_IP6);
         matched.everybody = Some(here());
     }
     for network in &branch.networks {
@@ -116,6 +168,18 @@ fn matched_by(branch: &Branch, owner: &Node) -> Reach {
     }
     matched
 }
+
+/// Whether nobody could tell all that a term by itself leads to.
+fn has_failed(branch: &Branch) -> bool {
+    let is_closed = |child: &Node| matches!(child.state, NodeState::Failed(_) | NodeState::Beyond);
+    !branch.failures.is_empty() || branch.child.as_ref().is_some_and(is_closed)
+}
+
+/// Every IPv4 address.
+const ALL_IP4: (u128, u128) = (0, 0xffff_ffff);
+
+/// Every IPv6 address.
+const ALL_IP6: (u128, u128) = (0, u128::MAX);
 
 /// Ranges of numbers, both ends included, in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,8 +1,9 @@
 //! Sessions and domains against zones of a few lines.
 
 mod domains;
+mod failures;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::protocol::domain::Domain;
@@ -13,18 +14,21 @@ use crate::verify::spf::{Session, SpfJudgement, SpfOutcome, check_host, judge};
 use crate::verify::step::Step;
 
 /// `name TYPE value`, one a line; `name FAIL` fails on whatever it has no record for.
+#[derive(Clone)]
 struct Zone {
     records: BTreeMap<Question, Vec<RecordData>>,
     failing: Vec<Name>,
+    /// Questions that fail though there is an answer.
+    lost: BTreeSet<Question>,
 }
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
 impl Zone {
     fn read(text: &str) -> Zone {
-        let mut zone = Zone { records: BTreeMap::new(), failing: Vec::new() };
+        let mut zone = Zone { records: BTreeMap::new(), failing: Vec::new(), lost: BTreeSet::new() };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (owner, rest) = line.split_once(' ').unwrap();
             let owner = name(owner);
@@ -50,6 +54,9 @@ impl Zone {
     }
 
     fn answer(&self, question: &Question) -> Answer {
+        if self.lost.contains(question) {
+            return Answer::Unknown(Failure::Timeout);
+        }
         match self.records.get(question) {
             Some(records) => {
                 let mut records = records.clone();

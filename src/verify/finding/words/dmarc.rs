@@ -84,10 +84,10 @@ pub(super) fn message(finding: &DmarcFinding) -> String {
         DmarcFinding::PolicyNone => {
             "The policy is `none`: receivers are asked to do nothing about mail that fails (RFC 9989 §4.7).".to_owned()
         }
-        DmarcFinding::TooWeak { required, effective, at } => {
+        DmarcFinding::TooWeak { required, effective, at, .. } => {
             format!("The policy that applies is `{effective}` (from {at}), and at least `{required}` is required.")
         }
-        DmarcFinding::ReportsMissing { uris } => {
+        DmarcFinding::ReportsMissing { uris, .. } => {
             format!("Aggregate reports must also go to {}, and the record's `rua` does not say so.", joined(uris))
         }
         DmarcFinding::Inherited { at } => {
@@ -100,10 +100,19 @@ pub(super) fn message(finding: &DmarcFinding) -> String {
 }
 
 /// What to do about it, at the panel where `place` is edited.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm per finding; cut in two, the compiler would not miss a forgotten one"
+)]
 pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
     let field = place.field();
     match finding {
-        DmarcFinding::Missing => format!("Add a TXT record with host {field}{}.", with_value(place)),
+        // An inherited policy is answered by a record of one's own, and there is none yet.
+        DmarcFinding::Missing
+        | DmarcFinding::TooWeak { replaces: false, .. }
+        | DmarcFinding::ReportsMissing { replaces: false, .. } => {
+            format!("Add a TXT record with host {field}{}.", with_value(place))
+        }
         DmarcFinding::Unanswered { .. } => {
             "Nothing to do yet: it is asked again. If it stays, ask the DNS provider why the zone does not answer."
                 .to_owned()
@@ -179,4 +188,40 @@ fn with_value(place: &Place<'_>) -> String {
 
 fn joined<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<String>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::dmarc::Policy;
+    use crate::protocol::name::Name;
+
+    #[track_caller]
+    fn check(why: &str, finding: DmarcFinding, expected: &str) {
+        let zone = Name::parse("example.com").unwrap();
+        let name = zone.child("_dmarc").unwrap();
+        let place = Place {
+            zone: &zone,
+            name: &name,
+            record_type: crate::verify::evidence::RecordType::Txt,
+            value: Some("v=DMARC1; p=reject"),
+            priority: None,
+            provider: None,
+        };
+        let fix = fix(&finding, &place);
+        assert!(fix.starts_with(expected) && fix.contains("`v=DMARC1; p=reject`"), "{why}: {fix}");
+    }
+
+    #[test]
+    fn only_what_is_there_is_replaced() {
+        let weak = |replaces| {
+            let at = Name::parse("_dmarc.example.com").unwrap();
+            DmarcFinding::TooWeak { required: Policy::Reject, effective: Policy::None, at, replaces }
+        };
+        let reports = |replaces| DmarcFinding::ReportsMissing { uris: Vec::new(), replaces };
+        check("too weak, its own", weak(true), "Put this TXT record");
+        check("too weak, inherited", weak(false), "Add a TXT record");
+        check("no reports, its own", reports(true), "Put this TXT record");
+        check("no reports, inherited", reports(false), "Add a TXT record");
+    }
 }

@@ -10,7 +10,7 @@ pub(super) fn message(finding: &MxFinding) -> String {
         MxFinding::Missing => {
             "The domain has no MX record, so replies and bounces have no sure way to it (RFC 5321 §5.1).".to_owned()
         }
-        MxFinding::HostMissing { host } => format!("The domain has MX records, but none for {host}."),
+        MxFinding::HostMissing { host, .. } => format!("The domain has MX records, but none for {host}."),
         MxFinding::Unanswered { question, outcome } => {
             format!("DNS gave no usable answer to `{question}` ({outcome}). That says nothing about the record.")
         }
@@ -85,6 +85,10 @@ fn bad_host(host: &Name, fault: &HostFault) -> String {
 pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
     let field = place.field();
     match finding {
+        MxFinding::HostMissing { beside_foreign: true, .. } => {
+            "Whether and when to add it depends on who reads mail on the present servers: do as `mx.foreign` says."
+                .to_owned()
+        }
         MxFinding::Missing | MxFinding::HostMissing { .. } | MxFinding::ImplicitMx => {
             format!("Add an MX record with host {field}{}.", with_value(place))
         }
@@ -133,11 +137,46 @@ pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
     }
 }
 
-/// The mail server to enter, where one is required.
+/// The mail server to enter, where one is required, and its preference, without which no panel takes it.
 fn with_value(place: &Place<'_>) -> String {
-    match (place.value, place.priority) {
-        (Some(value), Some(preference)) => format!(", mail server `{value}` and preference {preference}"),
-        (Some(value), None) => format!(", mail server `{value}`"),
-        (None, _) => " for your mail server".to_owned(),
+    let server = place.value.map_or(" for your mail server".to_owned(), |value| format!(", mail server `{value}`"));
+    let preference = place.priority.unwrap_or(PREFERENCE);
+    format!("{server}, priority (preference) `{preference}`")
+}
+
+/// The preference told where none is required: with one host, any will do.
+const PREFERENCE: u16 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::evidence::RecordType;
+
+    fn said(finding: &MxFinding, value: Option<&str>, priority: Option<u16>) -> String {
+        let zone = Name::parse("example.com").unwrap();
+        fix(finding, &Place { zone: &zone, name: &zone, record_type: RecordType::Mx, value, priority, provider: None })
+    }
+
+    #[test]
+    fn an_mx_is_told_with_its_preference() {
+        for rank in [Rank::First, Rank::Among, Rank::Last] {
+            let foreign = MxFinding::ForeignMx { hosts: Vec::new(), rank };
+            for finding in [MxFinding::Missing, MxFinding::ImplicitMx, MxFinding::NullMx, foreign] {
+                let fix = said(&finding, Some("mx1.example.net"), Some(20));
+                assert!(fix.contains("mail server `mx1.example.net`, priority (preference) `20`"), "{fix}");
+            }
+        }
+        let any = said(&MxFinding::Missing, None, None);
+        assert!(any.contains("for your mail server, priority (preference) `10`"), "{any}");
+    }
+
+    #[test]
+    fn there_is_one_order_about_a_record() {
+        let host = || Name::parse("mx1.example.net").unwrap();
+        let missing = |beside_foreign| MxFinding::HostMissing { host: host(), beside_foreign };
+        let alone = said(&missing(false), Some("mx1.example.net"), Some(10));
+        assert!(alone.starts_with("Add an MX record"), "{alone}");
+        let beside = said(&missing(true), Some("mx1.example.net"), Some(10));
+        assert!(!beside.contains("Add ") && beside.contains("`mx.foreign`"), "{beside}");
     }
 }
