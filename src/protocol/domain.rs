@@ -67,7 +67,7 @@ impl Domain {
         refuse_other_things(text)?;
         let ascii = idna::domain_to_ascii_cow(text.as_bytes(), idna::AsciiDenyList::URL)
             .map_err(|_| DomainFault::NotInternational)?;
-        let name = Name::parse(ascii.strip_suffix('.').unwrap_or(&ascii)).map_err(DomainFault::Name)?;
+        let name = Name::parse(&ascii).map_err(DomainFault::Name)?;
         for label in name.labels() {
             if !is_host_label(label) {
                 return Err(DomainFault::BadLabel(String::from_utf8_lossy(label).into_owned()));
@@ -172,6 +172,7 @@ mod tests {
         check("a private suffix", "github.io", "error: `github.io` is a public suffix");
         check("a single label", "localhost", "error: a single label");
         check("an empty label", "a..example", "error: a label between two dots is empty");
+        check("two dots last", "a.example..", "error: a label between two dots is empty");
         check("an underscore", "_dmarc.example.com", "error: the label `_dmarc`");
         check("a hyphen first", "-a.example.com", "error: the label `-a`");
         check("a hyphen last", "a-.example.com", "error: the label `a-`");
