@@ -2,7 +2,7 @@
 //!
 //! Every statement is a [`Sql`], listed by `statements!` where it stands, so that a test can prepare
 //! each of them on both databases; `tests/store.rs` refuses a text that comes from elsewhere. And every one ends
-//! in time ([`in_time`]), whatever becomes of the network: what waits for it must be able to say that it stalls.
+//! in time (`in_time`), whatever becomes of the network: what waits for it must be able to say that it stalls.
 
 use std::io;
 

@@ -187,9 +187,16 @@ fn faults_name_their_fields() {
     };
     assert_eq!(record("v=DMARC1; p=none; rua=mailto:a@example.test!10m"), "", "a size of RFC 7489 is passed over");
     assert_eq!(record("v=DMARC1; p=none; ruf=http://example.test/"), "/dmarc/record");
+}
+
+#[test]
+fn faults_of_exchanges_name_their_fields() {
     let mx = |hosts: &str| {
-        let mx = Some(names(hosts).into_iter().map(|host| MxExpectation { host, preference: 1 }).collect());
-        faults(RequirementsGiven { mx, ..none() })
+        let hosts = hosts.split_whitespace().map(|text| Name::parse(text).unwrap());
+        let mx = Some(hosts.map(|host| MxExpectation { host, preference: 1 }).collect());
+        let given = RequirementsGiven { mx, ..RequirementsGiven::default() };
+        let pointers: Vec<String> = given.faults(&domain()).into_iter().map(|fault| fault.pointer).collect();
+        pointers.join(" ")
     };
     assert_eq!(mx("mx1.test mx2.test"), "");
     assert_eq!(mx("mx1.test 192.0.2.1 mx1.test"), "/mx/1/host /mx/2/host");
