@@ -167,11 +167,20 @@ pub enum Failing {
 }
 
 /// The columns of [`Row`]. Never `*`: a newer release adds columns while this one runs.
+///
+/// The platform's times are kept within the calendar that can be shown: PostgreSQL has `infinity`, on which the
+/// driver panics.
 macro_rules! domain_columns {
     () => {
         "id, client_id, domain, provider, dns_configured, spf_valid, dkim_valid, dmarc_valid, mx_valid, \
          domain_age_days, reputation_score, daily_send_limit, current_daily_sends, status, \
-         infraforge_domain_id, smartlead_domain_id, created_at, updated_at, deleted_at, \
+         infraforge_domain_id, smartlead_domain_id, \
+         CASE WHEN created_at < '0001-01-02' THEN '0001-01-02T00:00:00+00:00' \
+         WHEN created_at >= '9999-12-31' THEN '9999-12-31T00:00:00+00:00' ELSE created_at END AS created_at, \
+         CASE WHEN updated_at < '0001-01-02' THEN '0001-01-02T00:00:00+00:00' \
+         WHEN updated_at >= '9999-12-31' THEN '9999-12-31T00:00:00+00:00' ELSE updated_at END AS updated_at, \
+         CASE WHEN deleted_at < '0001-01-02' THEN '0001-01-02T00:00:00+00:00' \
+         WHEN deleted_at >= '9999-12-31' THEN '9999-12-31T00:00:00+00:00' ELSE deleted_at END AS deleted_at, \
          last_checked_at, last_success_at, next_check_at, check_reason, lease_until, \
          degraded_since, suspends_at, suspended_reason, recovering_since, stale_since, verified_at, \
          pending_since, requirements, evidence_digest, malformed"

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::store::clients::mailbox;
 use crate::store::settle::settlement;
-use crate::store::world::{World, add, at, id, on_both};
+use crate::store::world::{Place, World, add, at, id, on_both};
 
 on_both!(
     added_and_found,
@@ -482,6 +482,15 @@ async fn odd_rows_of_the_platform(world: World) {
     assert_eq!(found, [(id(10), CheckReason::Created), (id(11), CheckReason::Created)], "picked up like any other");
     let usage = world.store.client_usage(client).await.unwrap().unwrap();
     assert_eq!(usage.domains_used, 2, "deleted by either sign");
+    if let Place::Postgres(_) = world.place {
+        // Times that only PostgreSQL has, and on which its driver panics.
+        world.run("UPDATE email_domains SET created_at = 'infinity', updated_at = '-infinity'").await;
+        world.run("UPDATE email_domains SET deleted_at = '290000-01-01' WHERE domain = 'gone.example'").await;
+        let row = world.store.domain_get(id(12)).await.unwrap().unwrap();
+        let years = [row.created_at, row.updated_at, row.deleted_at].map(|time| time.unwrap().format("%Y").to_string());
+        assert_eq!((row.status, years.join(" ").as_str()), (Status::Deleted, "9999 0001 9999"));
+        assert_eq!(world.store.domain_claim_due(at(100), at(160), id(8), 10).await.unwrap().len(), 2);
+    }
 }
 
 async fn malformed(world: World) {
