@@ -15,6 +15,8 @@ ALTER TABLE email_domains ADD COLUMN check_reason TEXT;
 ALTER TABLE email_domains ADD COLUMN check_again_at TIMESTAMPTZ;
 ALTER TABLE email_domains ADD COLUMN lease_until TIMESTAMPTZ;
 ALTER TABLE email_domains ADD COLUMN lease_token UUID;
+-- From when the ladder of a pending domain counts: registered, revived, lifted, or other requirements. NULL: created_at.
+ALTER TABLE email_domains ADD COLUMN pending_since TIMESTAMPTZ;
 -- The clocks of the status machine.
 ALTER TABLE email_domains ADD COLUMN verified_at TIMESTAMPTZ;
 ALTER TABLE email_domains ADD COLUMN degraded_since TIMESTAMPTZ;
@@ -100,7 +102,7 @@ CREATE TABLE sendready_events (
     kind TEXT NOT NULL,
     body TEXT NOT NULL
 );
--- event_list and event_list_after.
+-- event_list.
 CREATE INDEX idx_sendready_events_domain ON sendready_events(domain_id, id);
 
 CREATE TABLE sendready_api_keys (

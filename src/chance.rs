@@ -65,16 +65,6 @@ impl Chance {
         SecretString::from(format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)))
     }
 
-    /// A new bearer token without a prefix: 43 characters of base64url, 256 bits.
-    ///
-    /// # Panics
-    ///
-    /// When the system has no randomness to give; see [`Chance::octets`].
-    pub fn token(&self) -> SecretString {
-        let octets: [u8; SECRET_OCTETS] = self.octets();
-        SecretString::from(URL_SAFE_NO_PAD.encode(octets))
-    }
-
     /// A number, every one as likely. For pure functions that take their chance as an argument.
     ///
     /// # Panics
@@ -82,15 +72,6 @@ impl Chance {
     /// When the system has no randomness to give; see [`Chance::octets`].
     pub fn number(&self) -> u32 {
         u32::from_be_bytes(self.octets())
-    }
-
-    /// `wait`, moved by up to a tenth up or down, so that what was made together does not stay together.
-    ///
-    /// # Panics
-    ///
-    /// When the system has no randomness to give; see [`Chance::octets`].
-    pub fn jitter(&self, wait: Duration) -> Duration {
-        jittered(wait, self.number())
     }
 
     /// Octets drawn by lot.
@@ -177,7 +158,6 @@ mod tests {
         assert!(text.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_'), "{text}");
         assert_ne!(text, two.expose_secret());
         assert!(!format!("{one:?}").contains(&text[3..]), "a key never prints");
-        assert_eq!(Chance::System.token().expose_secret().len(), 43);
     }
 
     #[test]
@@ -201,7 +181,8 @@ mod tests {
         check(100, u32::MAX, 110_000);
         check(0, u32::MAX, 0);
         assert!(jittered(Duration::MAX, u32::MAX) > Duration::from_secs(1), "the longest wait does not wrap");
-        let waits: BTreeSet<Duration> = (0..100).map(|_| Chance::System.jitter(Duration::from_secs(100))).collect();
+        let waits: BTreeSet<Duration> =
+            (0..100).map(|_| jittered(Duration::from_secs(100), Chance::System.number())).collect();
         assert!(waits.len() > 90 && waits.iter().all(|wait| (90..=110).contains(&wait.as_secs())), "{waits:?}");
     }
 }

@@ -4,15 +4,18 @@
 //! configuration or input is a sentence that names what is wrong, and exit code 2.
 
 pub mod check;
+pub mod dmarc;
 pub mod dns_args;
 pub mod exit;
 pub mod expect;
 pub mod health;
 pub mod key;
+pub mod lint;
 pub mod migrate;
 pub mod output;
 pub mod records;
 pub mod serve;
+pub mod spf;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -23,19 +26,25 @@ use clap::{CommandFactory, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::cli::check::CheckArgs;
+use crate::cli::dmarc::DmarcArgs;
 use crate::cli::dns_args::DnsArgs;
 use crate::cli::exit::Exit;
 use crate::cli::expect::{ExpectArgs, Expected};
 use crate::cli::health::HealthArgs;
 use crate::cli::key::KeyArgs;
+use crate::cli::lint::LintArgs;
 use crate::cli::migrate::MigrateArgs;
 use crate::cli::output::Format;
 use crate::cli::records::RecordsArgs;
 use crate::cli::serve::ServeArgs;
-use crate::config::providers::Profile;
+use crate::cli::spf::SpfArgs;
+use crate::config::providers::{MANUAL, Profile};
 use crate::config::{Config, Flags};
 use crate::http;
 use crate::telemetry;
+
+/// A URL that is never opened, in the place of one that nobody needs.
+const UNUSED_DATABASE: &str = "sqlite:unused.db";
 
 /// Tells whether an email domain may send, and exactly what to publish where if not
 #[derive(Debug, Parser)]
@@ -69,6 +78,9 @@ enum Command {
     Serve(ServeArgs),
     Check(Box<CheckArgs>),
     Records(RecordsArgs),
+    Spf(SpfArgs),
+    Dmarc(DmarcArgs),
+    Lint(LintArgs),
     Migrate(MigrateArgs),
     Key(KeyArgs),
     /// Print the OpenAPI document
@@ -94,6 +106,9 @@ pub async fn run() -> ExitCode {
         }
         Command::Check(args) => check::run(*args, &common).await,
         Command::Records(args) => records::run(&args, &common),
+        Command::Spf(args) => spf::run(&args, &common).await,
+        Command::Dmarc(args) => dmarc::run(&args, &common).await,
+        Command::Lint(args) => lint::run(args, &common).await,
         Command::Migrate(args) => migrate::run(&args, &common).await,
         Command::Key(args) => key::run(args, &common).await,
         Command::Openapi => openapi(),
@@ -174,9 +189,41 @@ impl Common {
         Config::load(&flags).map_err(|faults| self.fault(&faults.to_string()))
     }
 
+    /// [`Common::config_with`] for commands without a database: what is wrong with its URL is none of their business.
+    ///
+    /// # Errors
+    ///
+    /// The exit code; the faults have been written.
+    pub fn config_without_database(&self, fill: impl FnOnce(&mut Flags)) -> Result<Config, Exit> {
+        self.config_with(|flags| {
+            fill(flags);
+            flags.database_url = Some(SecretString::from(UNUSED_DATABASE));
+        })
+    }
+
+    /// How a command ends whose only work was to write a result.
+    pub fn wrote(&self, result: io::Result<()>) -> Exit {
+        result.map_or_else(|fault| self.unwritten(&fault), |()| Exit::Valid)
+    }
+
+    /// Says that a result could not be written. A reader that has gone is nobody to tell.
+    pub fn unwritten(&self, fault: &io::Error) -> Exit {
+        if fault.kind() == io::ErrorKind::BrokenPipe {
+            return Exit::Interrupted;
+        }
+        self.fault(&format!("standard output: {fault}"))
+    }
+
     /// The profile of a provider, by its name.
     fn profile(&self, config: &Config, name: &str) -> Result<Profile, Exit> {
-        config.providers.get(name).cloned().ok_or_else(|| {
+        let profile = config.providers.get(name).cloned();
+        // Of `manual` everything comes with the domain; any other profile that is empty was forgotten.
+        if profile.as_ref().is_some_and(Profile::is_empty) && name != MANUAL {
+            return Err(self.fault(&format!(
+                "--provider {name}: its profile is empty; say in `[providers.{name}]` of the configuration what it requires"
+            )));
+        }
+        profile.ok_or_else(|| {
             let known: Vec<&str> = config.providers.iter().map(|(name, _)| name).collect();
             self.fault(&format!(
                 "--provider {name}: there is no such profile; known are {}; add `[providers.{name}]` to the configuration",
@@ -191,7 +238,7 @@ impl Common {
     ///
     /// The exit code; the faults have been written.
     pub fn config_and_expectation(&self, dns: &DnsArgs, expect: &ExpectArgs) -> Result<(Config, Expected), Exit> {
-        let config = self.config_with(|flags| dns.fill(flags))?;
+        let config = self.config_without_database(|flags| dns.fill(flags))?;
         let profile = match &expect.provider {
             None => None,
             Some(name) => Some(self.profile(&config, name)?),

@@ -18,7 +18,7 @@ pub mod records;
 pub mod requirements;
 pub mod schedule;
 
-mod events;
+pub(crate) mod events;
 mod notes;
 mod verify_rate;
 

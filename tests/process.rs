@@ -60,6 +60,14 @@ fn faults_name_what_is_wrong_and_end_with_2() {
         2,
         &["nobody", "infraforge, manual"],
     );
+    check(
+        "a profile that says nothing",
+        &["records", "example.test", "--provider", "infraforge"],
+        &[],
+        2,
+        &["[providers.infraforge]"],
+    );
+    check("no database is needed", &["records", "example.test"], &[("DATABASE_URL", "garbage")], 0, &["example.test"]);
     check("a missing file", &["check", "--file", "nothing.txt"], &[], 2, &["nothing.txt"]);
     check("no concurrency", &["check", "example.test", "--concurrency", "0"], &[], 2, &["--concurrency"]);
     check(
@@ -75,8 +83,21 @@ fn faults_name_what_is_wrong_and_end_with_2() {
 }
 
 #[test]
+fn a_result_that_cannot_be_written_is_a_fault() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_sendready"))
+        .args(["records", "example.test", "--format", "json"])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
+}
+
+#[test]
 fn every_command_has_help() {
-    for command in ["serve", "check", "records", "migrate", "key", "openapi", "health"] {
+    for command in ["serve", "check", "records", "spf", "dmarc", "lint", "migrate", "key", "openapi", "health"] {
         check("help", &[command, "--help"], &[], 0, &["Usage: sendready"]);
     }
 }

@@ -131,9 +131,8 @@ async fn write_all(
         match result {
             Ok(report) => {
                 exit = exit.worse(Exit::over(report.records.iter().filter(|r| !r.staged).map(|r| r.verdict)));
-                if progress.suspend(|| write_one(&report, common.format(), Clock::System.now())).is_err() {
-                    // Whoever read our results has gone; nobody is left to tell.
-                    return Exit::Interrupted;
+                if let Err(fault) = progress.suspend(|| write_one(&report, common.format(), Clock::System.now())) {
+                    return common.unwritten(&fault);
                 }
             }
             Err(fault) => exit = exit.worse(progress.suspend(|| common.fault(&fault))),

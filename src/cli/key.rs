@@ -71,11 +71,11 @@ pub async fn run(args: KeyArgs, common: &Common) -> Exit {
     match args.command {
         KeyCommand::Create { role, client, name } => create(&service, role, client, name, common).await,
         KeyCommand::List => match all(&service).await {
-            Ok(keys) => wrote(list(&mut io::stdout().lock(), &keys, common.format())),
+            Ok(keys) => common.wrote(list(&mut io::stdout().lock(), &keys, common.format())),
             Err(fault) => common.fault(&telemetry::chain(&fault)),
         },
         KeyCommand::Revoke { id } => match service.key_revoke(id).await {
-            Ok(()) => wrote(writeln!(io::stdout().lock(), "revoked {id}")),
+            Ok(()) => common.wrote(revoked(&mut io::stdout().lock(), id, common.format())),
             Err(fault) => common.fault(&telemetry::chain(&fault)),
         },
     }
@@ -104,7 +104,7 @@ async fn create(service: &Service, role: RoleArg, client: Option<Uuid>, name: Op
     match service.key_create(&KeyRequest { role, client_id: client, name }).await {
         Ok((row, secret)) => {
             let mut out = io::stdout().lock();
-            wrote(match common.format() {
+            common.wrote(match common.format() {
                 Format::Json => output::json_line(
                     &mut out,
                     &json!({"id": row.id, "role": row.role.as_str(), "key": secret.expose_secret()}),
@@ -135,13 +135,16 @@ fn list(out: &mut impl Write, keys: &[KeyRow], format: Format) -> io::Result<()>
     writeln!(out, "{table}")
 }
 
+fn revoked(out: &mut impl Write, id: Uuid, format: Format) -> io::Result<()> {
+    match format {
+        Format::Json => output::json_line(out, &json!({"id": id, "revoked": true})),
+        Format::Table => writeln!(out, "revoked {id}"),
+    }
+}
+
 fn row(key: &KeyRow) -> serde_json::Value {
     json!({
         "id": key.id, "role": key.role.as_str(), "client_id": key.client_id, "name": key.name,
         "created_at": key.created_at, "revoked_at": key.revoked_at, "expires_at": key.expires_at,
     })
-}
-
-fn wrote(result: io::Result<()>) -> Exit {
-    if result.is_ok() { Exit::Valid } else { Exit::Interrupted }
 }

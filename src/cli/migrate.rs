@@ -31,7 +31,7 @@ pub async fn run(args: &MigrateArgs, common: &Common) -> Exit {
     match result {
         Ok(states) => match write(&mut io::stdout().lock(), &states, common.format()) {
             Ok(()) => Exit::Valid,
-            Err(_) => Exit::Interrupted,
+            Err(fault) => common.unwritten(&fault),
         },
         Err(fault) => common.fault(&telemetry::chain(&fault)),
     }

@@ -58,7 +58,7 @@ pub fn run(args: &RecordsArgs, common: &Common) -> Exit {
     });
     match write(&mut io::stdout().lock(), &report, export) {
         Ok(()) => Exit::Valid,
-        Err(_) => Exit::Interrupted,
+        Err(fault) => common.unwritten(&fault),
     }
 }
 

@@ -19,6 +19,7 @@
 //!
 //! A SOA begins a zone; the records behind it belong to it until the next SOA. Records before any SOA stand in a
 //! zone without a name: their denials carry no authority. A name in no zone does not exist.
+//! `;@ secure NAME` makes everything at and below that name authentic, as a signed zone is to who validates.
 //! `;@ OUTCOME NAME TYPE` makes that question fail with that outcome of the contract (`servfail`, `refused`,
 //! `timeout`, `truncated`, `malformed`, `lame`, `bogus`, `unreachable`); `*` is every type. To a name server it is a comment.
 //!
@@ -124,6 +125,8 @@ pub enum Fault {
 pub struct ZoneText {
     zones: BTreeMap<Name, Zone>,
     faults: BTreeMap<(Name, Option<RecordType>), Failure>,
+    /// Names at and below which all is authentic.
+    secure: BTreeSet<Name>,
 }
 
 impl FromStr for ZoneText {
@@ -144,6 +147,7 @@ impl ZoneText {
             if let Some(failure) = self.fault(chain.end(), question.record_type) {
                 return Answer::Unknown(failure);
             }
+            chain.weigh(ancestors(chain.end().clone()).any(|above| self.secure.contains(&above)));
             let Some(zone) = self.zone_of(chain.end()) else { return chain.no_such_name(None) };
             let (target, ttl_seconds) = match zone.look_up(chain.end(), question.record_type) {
                 Lookup::Found(set) => return chain.found(set.records.clone(), set.ttl_seconds),

@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::protocol::name::Name;
+use crate::protocol::spf::LOOKUPS_MAX;
+use crate::service::events;
 use crate::service::requirements::RequirementsSource;
+use crate::verify::evidence::RecordType;
+use crate::verify::finding::Finding;
 use crate::verify::finding::words::{self, Place};
-use crate::verify::finding::{Fact, Finding};
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::{DmarcSummary, DnsProvider, RecordReport, Report, SpfSummary};
 use crate::verify::standing::{Flags, Status};
-
-/// The most terms that cost a lookup. RFC 7208 §4.6.4.
-const SPF_LOOKUPS_MAX: u32 = 10;
 
 /// What the database knows of a domain beside its report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,34 +309,28 @@ fn advisory_body(report: &Report, finding: &Finding) -> FindingBody {
         Some(record) => finding_body(finding, &Place::of(report, record)),
         None => {
             let (zone, provider) = (&report.zone, report.dns_provider.as_ref());
-            finding_body(finding, &Place { zone, name: report.domain.name(), value: None, priority: None, provider })
+            let (name, record_type) = (report.domain.name(), RecordType::Txt);
+            finding_body(finding, &Place { zone, name, record_type, value: None, priority: None, provider })
         }
     }
 }
 
-fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
+/// A finding with its words, for the panel where `place` is edited.
+pub fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
     FindingBody {
         code: finding.code(),
         severity: finding.severity().as_str(),
         purpose: finding.purpose().as_str(),
         message: words::message(finding),
         fix: words::fix(finding, place),
-        evidence: finding.facts().into_iter().map(|(name, fact)| (name.to_owned(), fact_value(fact))).collect(),
-    }
-}
-
-fn fact_value(fact: Fact) -> Value {
-    match fact {
-        Fact::Text(text) => Value::from(text),
-        Fact::Number(number) => Value::from(number),
-        Fact::List(texts) => Value::from(texts),
+        evidence: events::evidence(finding),
     }
 }
 
 fn spf_body(spf: &SpfSummary) -> SpfBody {
     SpfBody {
         lookups: spf.lookups,
-        lookups_max: SPF_LOOKUPS_MAX,
+        lookups_max: LOOKUPS_MAX,
         void_lookups: spf.void_lookups,
         suggested_record: spf.suggested_record.clone(),
     }
@@ -361,7 +355,6 @@ mod tests {
     use super::*;
     use crate::protocol::dmarc::Policy;
     use crate::protocol::domain::Domain;
-    use crate::verify::evidence::RecordType;
     use crate::verify::finding::zone::{Misplacement, ZoneFinding};
     use crate::verify::purpose::Action;
 

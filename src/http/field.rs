@@ -15,13 +15,12 @@ use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
 use crate::sending::tier::Tier;
 use crate::service::OperatorStatus;
+use crate::service::domains::FOREIGN_ID_CHARACTERS_MAX;
 
 /// The longest name of a client or a key, in characters.
 pub const LABEL_CHARACTERS_MAX: usize = 200;
 /// The longest name of a provider, in characters.
 pub const PROVIDER_CHARACTERS_MAX: usize = 64;
-/// The longest id of another system, in characters.
-pub const FOREIGN_ID_CHARACTERS_MAX: usize = 200;
 /// The longest public key, in characters: a whole pasted record or PEM block of 8192 bits, with room.
 pub const KEY_CHARACTERS_MAX: usize = 8_192;
 /// The longest record text, in characters.

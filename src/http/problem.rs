@@ -51,7 +51,7 @@ pub enum Kind {
     MethodNotAllowed,
     /// The body did not come in time.
     RequestTimeout,
-    /// Another client has the domain.
+    /// Another client has the domain, or the client has it already.
     DomainTaken,
     /// More than the client's tier allows.
     AllocationExceeded,
@@ -238,7 +238,8 @@ impl From<Error> for Problem {
             Error::NoSuchKey(_) => Kind::NoSuchKey,
             Error::Forbidden { .. } => Kind::Forbidden,
             Error::Invalid(_) => Kind::Invalid,
-            Error::DomainTaken => Kind::DomainTaken,
+            Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,
+            Error::DomainBusy => Kind::Unavailable,
             Error::DomainMalformed(_) => Kind::DomainMalformed,
             Error::AllocationExceeded { .. } => Kind::AllocationExceeded,
             Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,

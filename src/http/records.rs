@@ -93,5 +93,7 @@ pub(super) fn document(view: &RecordsView) -> Document {
         requirements: view.requirements,
         changed_at: view.changed_at.clone(),
     };
-    Document::of_domain(&view.report, row.last_checked_at, &kept)
+    // A revived domain was checked in its former life; what is shown of it now was not.
+    let checked_at = row.last_checked_at.filter(|_| row.evidence_digest.is_some());
+    Document::of_domain(&view.report, checked_at, &kept)
 }

@@ -1,7 +1,12 @@
 //! The worker: takes domains that are due, checks them side by side, settles each.
 //!
 //! A quarter of the slots is for the sweep, so that people who wait cannot starve it; all others go to people
-//! first. Without work it looks once a second, and at once when woken.
+//! first. Of what was asked for, one client holds at most a quarter of the slots, also while nobody else wants
+//! them: a client whose name servers are dead holds its slots for long, and whoever comes next must not wait for
+//! that. Rows that the platform wrote were not asked for by a client, and adopting many is not held up.
+//! With one slot, every fourth check is the sweep's.
+//!
+//! Without work it looks once a second, and at once when woken.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -13,9 +18,10 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use crate::jobs::BackOff;
-use crate::service::checks::{CheckReason, Claim, Due, Examined, Resolver};
+use crate::service::checks::{CLIENTS_EXCEPTED_MAX, CheckReason, Claim, Due, Examined, Resolver};
 use crate::service::{Error, Service};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{UnderWay, checks_due};
@@ -29,8 +35,8 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(15);
 /// The most domains taken at once. A batch is one statement on the schedule's index.
 const BATCH_MAX: usize = 100;
 
-/// The part of the slots that is for the sweep: one in so many. Design §3.
-const SWEEP_SHARE: usize = 4;
+/// The part of the slots that is for the sweep, and the most that one client holds: one in so many. Design §3.
+const SHARE: usize = 4;
 
 /// How the worker fares, for whoever reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,14 +108,20 @@ impl Worker {
     /// Takes what is due into the free slots. Whether more may be due than was taken.
     async fn fill(&self, running: &mut Running) -> Result<bool, Error> {
         let slots = self.service.settings().concurrency.max(1);
-        let sweep_slots = (slots / SWEEP_SHARE).saturating_sub(running.sweep_count());
-        let mut more = self.take(running, Due::Sweep, sweep_slots.min(running.free(slots))).await?;
-        more |= self.take(running, Due::Any, running.free(slots)).await?;
-        running.backlog = more;
+        if running.free(slots) == 0 {
+            // Whether more is due was seen when the last slot was filled.
+            return Ok(false);
+        }
+        let sweep_slots = running.sweep_slots(slots).min(running.free(slots));
+        let mut more = self.take(running, slots, Due::Sweep, sweep_slots).await?;
+        let due = Due::AnyBut(running.full_clients(slots));
+        more |= self.take(running, slots, due, running.free(slots)).await?;
+        // What is held back for its client's share is due as soon as one of that client's checks ends.
+        running.backlog = more || running.full_clients(slots) != NO_CLIENTS;
         Ok(more && running.free(slots) > 0)
     }
 
-    async fn take(&self, running: &mut Running, due: Due, count_max: usize) -> Result<bool, Error> {
+    async fn take(&self, running: &mut Running, slots: usize, due: Due, count_max: usize) -> Result<bool, Error> {
         let count_max = count_max.min(BATCH_MAX);
         if count_max == 0 {
             return Ok(false);
@@ -117,7 +129,12 @@ impl Worker {
         let claims = self.service.due(due, u32::try_from(count_max).unwrap_or(u32::MAX)).await?;
         let full = claims.len() >= count_max;
         for claim in claims {
-            running.start(self, claim);
+            if is_asked(&claim) && running.asked_count(claim.domain.client_id) >= share(slots) {
+                // The next look leaves this client out.
+                self.give_back(&claim).await;
+            } else {
+                running.start(self, claim);
+            }
         }
         Ok(full)
     }
@@ -201,6 +218,24 @@ impl Worker {
     }
 }
 
+/// No client to leave out.
+const NO_CLIENTS: [Uuid; CLIENTS_EXCEPTED_MAX] = [Uuid::max(); CLIENTS_EXCEPTED_MAX];
+
+/// A quarter of the slots, and one at least.
+fn share(slots: usize) -> usize {
+    slots.div_ceil(SHARE)
+}
+
+/// Whether it is due by schedule.
+fn is_sweep(claim: &Claim) -> bool {
+    claim.reason == CheckReason::Schedule
+}
+
+/// Whether somebody asked for this check through us.
+fn is_asked(claim: &Claim) -> bool {
+    claim.domain.check_reason.is_some_and(CheckReason::is_interactive)
+}
+
 /// The checks under way.
 #[derive(Default)]
 struct Running {
@@ -208,10 +243,13 @@ struct Running {
     claims: HashMap<Id, Claim>,
     /// Whether more may be due than the last look could take: then a free slot is a reason to look again.
     backlog: bool,
+    /// How many checks were begun since the sweep's last.
+    since_sweep: usize,
 }
 
 impl Running {
     fn start(&mut self, worker: &Worker, claim: Claim) {
+        self.since_sweep = if is_sweep(&claim) { 0 } else { self.since_sweep.saturating_add(1) };
         let task = self.tasks.spawn(worker.clone().check(claim.clone()));
         self.claims.insert(task.id(), claim);
     }
@@ -220,8 +258,30 @@ impl Running {
         slots.saturating_sub(self.claims.len())
     }
 
-    fn sweep_count(&self) -> usize {
-        self.claims.values().filter(|claim| claim.reason == CheckReason::Schedule).count()
+    /// How many slots are the sweep's before anybody else's, now.
+    fn sweep_slots(&self, slots: usize) -> usize {
+        if slots == 1 {
+            // The one slot goes round.
+            return usize::from(self.since_sweep >= SHARE - 1);
+        }
+        share(slots).saturating_sub(self.claims.values().filter(|claim| is_sweep(claim)).count())
+    }
+
+    /// How many checks that were asked for run for a client.
+    fn asked_count(&self, client: Uuid) -> usize {
+        self.claims.values().filter(|claim| is_asked(claim) && claim.domain.client_id == client).count()
+    }
+
+    /// The clients that hold their share; there are not more than fit.
+    fn full_clients(&self, slots: usize) -> [Uuid; CLIENTS_EXCEPTED_MAX] {
+        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        for claim in self.claims.values().filter(|claim| is_asked(claim)) {
+            *counts.entry(claim.domain.client_id).or_default() += 1;
+        }
+        let full = counts.into_iter().filter(|(_, count)| *count >= share(slots)).map(|(client, _)| client);
+        let mut clients = NO_CLIENTS;
+        clients.iter_mut().zip(full).for_each(|(place, client)| *place = client);
+        clients
     }
 
     /// Waits for one check to end; for ever when none runs. A panic in it goes on here.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use crate::checker::{self, JudgeFault, Limits};
 use crate::service::notes;
@@ -23,10 +24,11 @@ use crate::verify::expectation::Expectation;
 use crate::verify::judge::{judge, verdicts};
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
-use crate::verify::standing;
+use crate::verify::standing::{self, Standing};
 
 /// What a worker holds: it names neither the store nor DNS.
 pub use crate::dns::Resolver;
+pub use crate::store::schedule::CLIENTS_EXCEPTED_MAX;
 pub use crate::store::{CheckReason, Claim};
 
 /// Which of the domains that are due.
@@ -34,6 +36,8 @@ pub use crate::store::{CheckReason, Claim};
 pub enum Due {
     /// Any; those that somebody waits for first.
     Any,
+    /// The same, but nothing that somebody asked for of these clients: they hold their share.
+    AnyBut([Uuid; CLIENTS_EXCEPTED_MAX]),
     /// Only those due by schedule.
     Sweep,
 }
@@ -60,6 +64,7 @@ impl Service {
         let (until, token) = (after(now, self.settings.lease), self.chance.id(now));
         let claims = match due {
             Due::Any => self.store.domain_claim_due(now, until, token, count_max).await?,
+            Due::AnyBut(clients) => self.store.domain_claim_due_but(&clients, now, until, token, count_max).await?,
             Due::Sweep => self.store.domain_claim_sweep(now, until, token, count_max).await?,
         };
         let mut normal = Vec::with_capacity(claims.len());
@@ -76,9 +81,7 @@ impl Service {
     async fn refuse(&self, claim: &Claim, fault: &ExpectationFault) -> Result<(), Error> {
         let row = &claim.domain;
         warn!(domain.id = %row.id, %fault, "A domain in the database is not checked: domain.malformed");
-        self.store.domain_mark_malformed(row.id, &row.domain).await?;
-        self.store.domain_release(claim).await?;
-        Ok(())
+        Ok(self.store.domain_mark_malformed(row.id, &row.domain).await?)
     }
 
     /// Asks DNS and judges. Ends within two thirds of the lease, whatever DNS does.
@@ -145,11 +148,12 @@ impl Service {
         Settlement {
             at: now,
             standing: after,
+            dns_configured: dns_configured(row, &after, seen.report),
             verdicts: note::to_value(&notes),
             evidence: to_stored(seen.evidence),
             changes: events::changes(&standing, &after),
             all_valid: seen.report.is_all_valid(),
-            next_check_at: next_check_at(&after, row.created_at, now, rhythm, patience, self.chance.number()),
+            next_check_at: next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number()),
             events,
             check_id: self.chance.id(now),
             reason: claim.reason,
@@ -191,6 +195,17 @@ impl Service {
     /// [`Error::Store`]; it falls due again when the lease ends.
     pub async fn release(&self, claim: &Claim) -> Result<(), Error> {
         Ok(self.store.domain_release(claim).await?)
+    }
+}
+
+/// `dns_configured` after a report. Only a definite word moves it: the platform may have set it where `mx_valid`,
+/// our column, was never judged, or not set it where all four are true.
+fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
+    let failing = |purpose| report.verdict(purpose).is_failure() && !after.flags.get(purpose);
+    let is_definite = after.flags != row.standing().flags || report.is_all_valid();
+    match Purpose::ALL.into_iter().any(failing) {
+        true => false,
+        false => row.dns_configured || (after.flags.all() && is_definite),
     }
 }
 

@@ -11,13 +11,17 @@ use crate::service::requirements::{
 };
 use crate::service::{Caller, Error, FieldFault, Page, Service, page_limit};
 use crate::store::{
-    DomainAdded, DomainChange, DomainFilter, DomainRow, NewDomain, OperatorStatus, Place, Requirements,
+    DomainAdded, DomainChange, DomainChanged, DomainFilter, DomainRow, NewDomain, OperatorStatus, Place, Requirements,
+    RequirementsChange, RowRequirements,
 };
 use crate::verify::expectation::Expectation;
 use crate::verify::standing::{Happening, Standing, Status, SuspendedReason};
 
-/// The longest id of a provider, in characters.
-const PROVIDER_ID_CHARACTERS_MAX: usize = 255;
+/// The longest id of another system, in characters.
+pub const FOREIGN_ID_CHARACTERS_MAX: usize = 255;
+
+/// How often a change of requirements is made again when others change them at the same time.
+const CHANGE_TRIES_MAX: u32 = 8;
 
 /// A domain to register.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +88,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchClient`], also for another client's key; [`Error::Invalid`]; [`Error::DomainTaken`];
+    /// [`Error::NoSuchClient`], also for another client's key; [`Error::Invalid`]; [`Error::DomainOwn`], [`Error::DomainTaken`];
     /// [`Error::AllocationExceeded`]; [`Error::Forbidden`] for hook keys; [`Error::Store`].
     pub async fn domain_register(&self, caller: &Caller, new: &Registration) -> Result<DomainView, Error> {
         self.see_client(caller, new.client_id)?;
@@ -99,12 +103,14 @@ impl Service {
             requirements: requirements.as_ref(),
             infraforge_domain_id: new.infraforge_domain_id.as_deref(),
             smartlead_domain_id: new.smartlead_domain_id.as_deref(),
+            min_interval: self.settings.rhythm.min_interval,
         };
         match self.store.domain_add(&row, now).await? {
             DomainAdded::Added(row) | DomainAdded::Revived(row) => {
                 self.wake();
                 Ok(DomainView::of(row))
             }
+            DomainAdded::Own => Err(Error::DomainOwn),
             DomainAdded::Taken => Err(Error::DomainTaken),
             DomainAdded::NoSuchClient => Err(Error::NoSuchClient(new.client_id)),
             DomainAdded::AllocationExceeded { resource, used, limit } => {
@@ -184,8 +190,25 @@ impl Service {
     /// [`Error::NoSuchDomain`], also when it is deleted; [`Error::Forbidden`] for what only operators may;
     /// [`Error::Invalid`]; [`Error::DomainMalformed`]; [`Error::Store`].
     pub async fn domain_change(&self, caller: &Caller, id: Uuid, patch: &DomainPatch) -> Result<DomainView, Error> {
-        let row = self.see_living_domain(caller, id).await?;
-        refuse_operators_affairs(caller, &row, patch)?;
+        for _ in 0..CHANGE_TRIES_MAX {
+            let row = self.see_living_domain(caller, id).await?;
+            let change = self.change_of(caller, &row, patch)?;
+            match self.store.domain_change(id, &change, self.clock.now()).await? {
+                DomainChanged::Changed(row) => {
+                    self.wake();
+                    return Ok(DomainView::of(row));
+                }
+                DomainChanged::NoSuchDomain => return Err(Error::NoSuchDomain(id.to_string())),
+                // Another changed them just now: what is given goes on top of that.
+                DomainChanged::RequirementsMoved => {}
+            }
+        }
+        Err(Error::DomainBusy)
+    }
+
+    /// What a patch makes of a domain.
+    fn change_of(&self, caller: &Caller, row: &DomainRow, patch: &DomainPatch) -> Result<DomainChange, Error> {
+        refuse_operators_affairs(caller, row, patch)?;
         let mut faults = Vec::new();
         if patch.daily_send_limit.is_some_and(i32::is_negative) {
             let detail = "a limit is 0 or more".to_owned();
@@ -193,19 +216,15 @@ impl Service {
         }
         faults.extend(id_fault("/infraforge_domain_id", patch.infraforge_domain_id.clone().flatten().as_deref()));
         faults.extend(id_fault("/smartlead_domain_id", patch.smartlead_domain_id.clone().flatten().as_deref()));
-        let requirements = self.changed_requirements(&row, &patch.requirements, faults)?;
-        let change = DomainChange {
-            requirements,
+        Ok(DomainChange {
+            requirements: self.changed_requirements(row, &patch.requirements, faults)?,
             daily_send_limit: patch.daily_send_limit,
             infraforge_domain_id: patch.infraforge_domain_id.clone(),
             smartlead_domain_id: patch.smartlead_domain_id.clone(),
             status: patch.status,
             min_interval: self.settings.rhythm.min_interval,
-            events: patch.status.and_then(|status| self.event_of(&row, status)).into_iter().collect(),
-        };
-        let changed = self.store.domain_change(id, &change, self.clock.now()).await?;
-        self.wake();
-        changed.map(DomainView::of).ok_or_else(|| Error::NoSuchDomain(id.to_string()))
+            events: patch.status.and_then(|status| self.event_of(row, status)).into_iter().collect(),
+        })
     }
 
     /// What to store of changed requirements; nothing when they are as they were.
@@ -214,7 +233,7 @@ impl Service {
         row: &DomainRow,
         given: &RequirementsGiven,
         mut faults: Vec<FieldFault>,
-    ) -> Result<Option<Requirements>, Error> {
+    ) -> Result<Option<RequirementsChange>, Error> {
         let mut requirements = None;
         if !given.is_empty() {
             let domain = domain_of(&row.domain).map_err(|fault| Error::DomainMalformed(fault.to_string()))?;
@@ -227,7 +246,9 @@ impl Service {
             };
             given.apply(&mut expectation);
             faults.extend(manual_fault(&expectation, &row.provider));
-            requirements = Some(to_stored(&expectation)).filter(|new| row.requirements.as_ref() != Some(new));
+            let (from, to) = (row.requirements.clone(), to_stored(&expectation));
+            let is_other = from != RowRequirements::Own(to.clone());
+            requirements = is_other.then_some(RequirementsChange { from, to });
         }
         if faults.is_empty() { Ok(requirements) } else { Err(Error::Invalid(faults)) }
     }
@@ -301,9 +322,9 @@ fn manual_fault(expectation: &Expectation, provider: &str) -> Option<FieldFault>
 }
 
 fn id_fault(pointer: &str, id: Option<&str>) -> Option<FieldFault> {
-    let bad = |id: &str| id.is_empty() || id.chars().count() > PROVIDER_ID_CHARACTERS_MAX || id.contains('\0');
+    let bad = |id: &str| id.is_empty() || id.chars().count() > FOREIGN_ID_CHARACTERS_MAX || id.contains('\0');
     id.filter(|id| bad(id)).map(|_| FieldFault {
         pointer: pointer.to_owned(),
-        detail: format!("an id has 1 to {PROVIDER_ID_CHARACTERS_MAX} characters"),
+        detail: format!("an id has 1 to {FOREIGN_ID_CHARACTERS_MAX} characters"),
     })
 }

@@ -33,9 +33,15 @@ pub enum Error {
     /// Fields are not what they must be; at least one.
     #[error("{}", faults_shown(.0))]
     Invalid(Vec<FieldFault>),
+    /// The client has the domain already.
+    #[error("this client has the domain already")]
+    DomainOwn,
     /// Another client has the domain, or had it.
     #[error("the domain is registered by another client")]
     DomainTaken,
+    /// Others kept changing the domain while it was to be changed; try again.
+    #[error("the domain is being changed by others")]
+    DomainBusy,
     /// The row's name, written by the platform, is no normal domain name; it can only be mended there.
     #[error("the domain's name, as the database has it, is no normal domain name: {0}")]
     DomainMalformed(String),

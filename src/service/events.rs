@@ -89,24 +89,22 @@ fn findings(report: &Report) -> Vec<Value> {
 }
 
 fn finding_json(finding: &Finding, place: &Place<'_>) -> Value {
-    let evidence: Map<String, Value> = finding
-        .facts()
-        .into_iter()
-        .map(|(name, fact)| {
-            let value = match fact {
-                Fact::Text(text) => json!(text),
-                Fact::Number(number) => json!(number),
-                Fact::List(list) => json!(list),
-            };
-            (name.to_owned(), value)
-        })
-        .collect();
     json!({
         "code": finding.code(),
         "severity": finding.severity().as_str(),
         "purpose": finding.purpose().as_str(),
         "message": words::message(finding),
         "fix": words::fix(finding, place),
-        "evidence": evidence,
+        "evidence": evidence(finding),
     })
+}
+
+/// What a finding rests on, by name.
+pub(crate) fn evidence(finding: &Finding) -> Map<String, Value> {
+    let value = |fact| match fact {
+        Fact::Text(text) => Value::from(text),
+        Fact::Number(number) => Value::from(number),
+        Fact::List(texts) => Value::from(texts),
+    };
+    finding.facts().into_iter().map(|(name, fact)| (name.to_owned(), value(fact))).collect()
 }

@@ -72,18 +72,24 @@ impl Service {
         }
     }
 
-    /// The operator's key of a first start; nothing when there is one already.
+    /// The operator's key of a first start; nothing when there is one already, or another replica just made it.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
     pub async fn first_operator_key(&self) -> Result<Option<SecretString>, Error> {
-        if self.store.key_operator_exists().await? {
-            return Ok(None);
-        }
-        let request = KeyRequest { role: Role::Operator, client_id: None, name: Some("first start".to_owned()) };
-        let (_, secret) = self.key_create(&request).await?;
-        Ok(Some(secret))
+        let now = self.clock.now();
+        let secret = self.chance.key();
+        let new = NewKey {
+            id: self.chance.id(now),
+            role: Role::Operator,
+            client_id: None,
+            name: Some("first start"),
+            hash: hash_of(secret.expose_secret()),
+            expires_at: None,
+        };
+        let added = self.store.key_add_first(&new, now).await?;
+        Ok(added.then_some(secret))
     }
 
     /// Keys in the order of their ids, revoked ones too.

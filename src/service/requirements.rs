@@ -14,12 +14,12 @@ use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
 use crate::config::providers::{MANUAL, Profile};
-use crate::protocol::dkim::PublicKey;
+use crate::protocol::dkim::{PublicKey, RSA_BITS_MIN};
 use crate::protocol::dmarc::{self, DmarcRecord, Policy, ReportUri};
 use crate::protocol::domain::{Domain, DomainFault};
 use crate::protocol::name::Name;
 use crate::service::error::FieldFault;
-use crate::store::{DkimRequirement, DmarcRequirement, DomainRow, MxRequirement, Requirements};
+use crate::store::{DkimRequirement, DmarcRequirement, DomainRow, MxRequirement, Requirements, RowRequirements};
 use crate::verify::expectation::{
     ADDRESSES_MAX, DkimExpectation, DkimKey, DmarcExpectation, Expectation, INCLUDES_MAX, MX_MAX, MxExpectation,
     SELECTORS_MAX, SpfExpectation,
@@ -27,9 +27,6 @@ use crate::verify::expectation::{
 
 /// The most addresses that aggregate reports of one domain go to.
 pub const REPORT_URIS_MAX: usize = 10;
-
-/// The smallest RSA key with which a signature counts. RFC 8301 §3.2.
-const RSA_BITS_MIN: u32 = 1_024;
 
 /// Requirements as they are given with a registration or a change. `None` leaves a purpose as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -261,9 +258,13 @@ pub fn expectation_of(
     profiles: &BTreeMap<String, Profile>,
 ) -> Result<(Expectation, RequirementsSource), ExpectationFault> {
     let domain = domain_of(&row.domain)?;
-    if let Some(stored) = &row.requirements {
-        let expectation = of_stored(domain, stored).map_err(ExpectationFault::Unreadable)?;
-        return Ok((expectation, RequirementsSource::Domain));
+    match &row.requirements {
+        RowRequirements::Profile => {}
+        RowRequirements::Own(stored) => {
+            let expectation = of_stored(domain, stored).map_err(ExpectationFault::Unreadable)?;
+            return Ok((expectation, RequirementsSource::Domain));
+        }
+        RowRequirements::Unreadable(unreadable) => return Err(ExpectationFault::Unreadable(unreadable.why.clone())),
     }
     Ok(match profiles.get(&row.provider).filter(|profile| !profile.is_empty()) {
         Some(profile) => (of_profile(domain, profile), RequirementsSource::Profile),

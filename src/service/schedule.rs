@@ -16,7 +16,7 @@ const SUSPENDED_CLOSELY_FOR: TimeDelta = TimeDelta::days(7);
 /// How often domains are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rhythm {
-    /// For pending domains, by age; after the last rung only when asked. `checks.pending_ladder`.
+    /// For pending domains, by how long they have been so; after the last rung only when asked. `checks.pending_ladder`.
     pub pending_ladder: Vec<Rung>,
     /// For domains with which all is well. `checks.active_interval`.
     pub active_interval: Duration,
@@ -29,7 +29,7 @@ pub struct Rhythm {
 /// One rung of the ladder for pending domains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rung {
-    /// It is for domains younger than this.
+    /// It is for domains that have been pending for less than this.
     pub younger_than: Duration,
     /// How often they are looked at.
     pub every: Duration,
@@ -41,7 +41,7 @@ pub struct Rung {
 /// `u32`), so that domains registered together drift apart; a deadline (grace, recovery) is not waited past.
 pub fn next_check_at(
     standing: &Standing,
-    created_at: Option<DateTime<Utc>>,
+    pending_since: Option<DateTime<Utc>>,
     checked_at: DateTime<Utc>,
     rhythm: &Rhythm,
     patience: Patience,
@@ -49,7 +49,7 @@ pub fn next_check_at(
 ) -> Option<DateTime<Utc>> {
     let wait = match standing.status {
         Status::Deleted => return None,
-        Status::Pending => on_ladder(created_at, checked_at, &rhythm.pending_ladder)?,
+        Status::Pending => on_ladder(pending_since, checked_at, &rhythm.pending_ladder)?,
         Status::Active if standing.degraded_since.is_some() || standing.stale_since.is_some() => {
             rhythm.degraded_interval
         }
@@ -71,12 +71,12 @@ pub fn next_check_at(
 }
 
 /// A row without an age was not made by us: it stays on the last rung rather than being forgotten.
-fn on_ladder(created_at: Option<DateTime<Utc>>, now: DateTime<Utc>, ladder: &[Rung]) -> Option<Duration> {
-    let Some(created_at) = created_at else {
+fn on_ladder(pending_since: Option<DateTime<Utc>>, now: DateTime<Utc>, ladder: &[Rung]) -> Option<Duration> {
+    let Some(pending_since) = pending_since else {
         return ladder.last().map(|rung| rung.every);
     };
     // A row from the future (another machine's clock) is a young one.
-    let age = (now - created_at).to_std().unwrap_or_default();
+    let age = (now - pending_since).to_std().unwrap_or_default();
     ladder.iter().find(|rung| age < rung.younger_than).map(|rung| rung.every)
 }
 
@@ -114,8 +114,8 @@ mod tests {
 
     fn check_with(why: &str, standing: Standing, age: Option<u64>, (rhythm, chance): (&Rhythm, u32), expected: &str) {
         let patience = Patience { grace: TimeDelta::hours(72), recovery_hold: TimeDelta::hours(1) };
-        let created_at = age.map(|age| after_epoch(0) - TimeDelta::seconds(i64::try_from(age).unwrap()));
-        let next = next_check_at(&standing, created_at, after_epoch(0), rhythm, patience, chance);
+        let pending_since = age.map(|age| after_epoch(0) - TimeDelta::seconds(i64::try_from(age).unwrap()));
+        let next = next_check_at(&standing, pending_since, after_epoch(0), rhythm, patience, chance);
         let shown = next.map_or("when asked".to_owned(), |at| format!("{}", (at - after_epoch(0)).num_seconds()));
         assert_eq!(shown, expected, "{why}");
     }

@@ -13,10 +13,17 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::store::StoreError;
-use crate::store::db::Db;
+use crate::store::db::{Db, statements};
 
 /// How long a call waits for a connection.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long PostgreSQL works on one statement, or lets it wait for a lock, before it gives up by itself.
+/// Migrations take what they need.
+const STATEMENT_TIME_MAX: &str = "10s";
+
+/// How long a call waits in all, so that the server's own word comes first.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// How long a writer waits for another process's writer. Within our own process they queue the same way.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +43,11 @@ const SQLITE_CACHE: &str = "-1024";
 /// Prepared statements kept for each connection: all that we have, nearly.
 const STATEMENTS_MAX: usize = 64;
 
+statements! {
+    // For the session. SQLite has no such thing; its calls wait for no network.
+    LIMIT_TIME = "SELECT set_config('statement_timeout', $1, FALSE)" => "SELECT $1";
+}
+
 /// The pool for a URL. Connects to nothing yet, but makes the file of a new SQLite database.
 pub(in crate::store) fn open(url: &str) -> Result<Db, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
@@ -54,6 +66,13 @@ fn postgres(url: &str) -> Result<Db, StoreError> {
         .max_connections(POSTGRES_CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
+        // Not as a start-up option: connection poolers refuse those that they do not know.
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let sql = LIMIT_TIME.postgres;
+                sqlx::query(sql).bind(STATEMENT_TIME_MAX).execute(connection).await.map(|_| ())
+            })
+        })
         .connect_lazy_with(options);
     Ok(Db::Postgres(pool))
 }

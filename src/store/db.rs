@@ -1,11 +1,17 @@
 //! The two databases behind one enum, and how a statement reaches the one in use.
 //!
 //! Every statement is a [`Sql`], listed by `statements!` where it stands, so that a test can prepare
-//! each of them on both databases; `tests/store.rs` refuses a text that comes from elsewhere.
+//! each of them on both databases; `tests/store.rs` refuses a text that comes from elsewhere. And every one ends
+//! in time ([`in_time`]), whatever becomes of the network: what waits for it must be able to say that it stalls.
+
+use std::io;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
+use tokio::time::timeout;
+
 use crate::store::StoreError;
+use crate::store::connect::CALL_TIME_MAX;
 
 /// The databases that the service runs on. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,11 +47,11 @@ macro_rules! db {
         match $db {
             $crate::store::db::Db::Postgres($pool) => {
                 let $sql = $statement.postgres;
-                $body
+                $crate::store::db::in_time(async { $body }).await
             }
             $crate::store::db::Db::Sqlite($pool) => {
                 let $sql = $statement.sqlite;
-                $body
+                $crate::store::db::in_time(async { $body }).await
             }
         }
     };
@@ -57,11 +63,11 @@ macro_rules! tx {
         match $tx {
             $crate::store::db::Tx::Postgres(transaction) => {
                 let ($sql, $connection) = ($statement.postgres, &mut **transaction);
-                $body
+                $crate::store::db::in_time(async { $body }).await
             }
             $crate::store::db::Tx::Sqlite(transaction) => {
                 let ($sql, $connection) = ($statement.sqlite, &mut **transaction);
-                $body
+                $crate::store::db::in_time(async { $body }).await
             }
         }
     };
@@ -89,13 +95,20 @@ macro_rules! statements {
 
 pub(crate) use {db, statements, tx};
 
+/// Waits for a call no longer than [`CALL_TIME_MAX`]. PostgreSQL ends a slow statement by itself; this is for a
+/// server that has fallen silent, of which nobody is told.
+pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let late = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {CALL_TIME_MAX:?}")));
+    timeout(CALL_TIME_MAX, call).await.map_err(late)?
+}
+
 impl Db {
     /// Begins a write transaction; it rolls back when dropped.
     pub(crate) async fn begin(&self, operation: &'static str) -> Result<Tx, StoreError> {
         match self {
-            Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Db::Postgres(pool) => in_time(pool.begin()).await.map(Tx::Postgres),
             // Whoever reads first and writes later would be refused when another wrote in between.
-            Db::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Db::Sqlite(pool) => in_time(pool.begin_with("BEGIN IMMEDIATE")).await.map(Tx::Sqlite),
         }
         .map_err(StoreError::at(operation))
     }
@@ -105,8 +118,8 @@ impl Tx {
     /// Makes all of it so.
     pub(crate) async fn commit(self, operation: &'static str) -> Result<(), StoreError> {
         match self {
-            Tx::Postgres(transaction) => transaction.commit().await,
-            Tx::Sqlite(transaction) => transaction.commit().await,
+            Tx::Postgres(transaction) => in_time(transaction.commit()).await,
+            Tx::Sqlite(transaction) => in_time(transaction.commit()).await,
         }
         .map_err(StoreError::at(operation))
     }

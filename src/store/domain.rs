@@ -7,13 +7,17 @@
 //!
 //! The platform's columns may be NULL; each then reads as the seed's default. `deleted_at` or the status
 //! `deleted` alone means deleted. A suspension without a reason was the platform's, and reads as an operator's.
+//!
+//! What a later release wrote into our columns does not take a list down: requirements that do not read back are
+//! shown as such, an unknown reason to check reads as none, and an unknown reason to suspend as an operator's,
+//! for only a person should lift what nobody here understands.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use uuid::Uuid;
 
 use crate::protocol::domain::Domain;
 use crate::store::db::{Tx, db, statements, tx};
-use crate::store::requirements::{REQUIREMENTS_VERSION, Requirements};
+use crate::store::requirements::RowRequirements;
 use crate::store::{CheckReason, Store, StoreError};
 use crate::verify::purpose::Purpose;
 use crate::verify::standing::{Flags, Standing, Status, SuspendedReason};
@@ -90,8 +94,10 @@ pub struct DomainRow {
     pub stale_since: Option<DateTime<Utc>>,
     /// See [`Standing::verified_at`].
     pub verified_at: Option<DateTime<Utc>>,
-    /// What it must publish; nothing: what its provider's profile says.
-    pub requirements: Option<Requirements>,
+    /// From when the ladder for pending domains counts; `created_at` where nobody says.
+    pub pending_since: Option<DateTime<Utc>>,
+    /// What it must publish.
+    pub requirements: RowRequirements,
     /// Which evidence the last settled check rests on.
     pub evidence_digest: Option<String>,
     /// The text of `domain` that was found to be no normal name, or a second spelling of another row's.
@@ -168,7 +174,7 @@ macro_rules! domain_columns {
          infraforge_domain_id, smartlead_domain_id, created_at, updated_at, deleted_at, \
          last_checked_at, last_success_at, next_check_at, check_reason, lease_until, \
          degraded_since, suspends_at, suspended_reason, recovering_since, stale_since, verified_at, \
-         requirements, evidence_digest, malformed"
+         pending_since, requirements, evidence_digest, malformed"
     };
 }
 pub(in crate::store) use domain_columns;
@@ -242,6 +248,7 @@ pub(in crate::store) struct Row {
     recovering_since: Option<DateTime<Utc>>,
     stale_since: Option<DateTime<Utc>>,
     verified_at: Option<DateTime<Utc>>,
+    pending_since: Option<DateTime<Utc>>,
     requirements: Option<String>,
     evidence_digest: Option<String>,
     malformed: Option<String>,
@@ -259,17 +266,8 @@ impl Row {
                 .find(|status| status.as_str() == text)
                 .ok_or_else(|| corrupt(format!("there is no status `{text}`")))?,
         };
-        let check_reason = self
-            .check_reason
-            .as_deref()
-            .map(|text| CheckReason::parse(text).ok_or_else(|| corrupt(format!("there is no reason `{text}`"))))
-            .transpose()?;
-        let suspended_reason = match status {
-            Status::Suspended => Some(read_suspended_reason(self.suspended_reason.as_deref()).map_err(corrupt)?),
-            _ => None,
-        };
-        let requirements =
-            self.requirements.as_deref().map(|text| read_requirements(text).map_err(corrupt)).transpose()?;
+        let suspended_reason =
+            (status == Status::Suspended).then(|| read_suspended_reason(self.suspended_reason.as_deref()));
         Ok(DomainRow {
             id: self.id,
             client_id: self.client_id,
@@ -289,7 +287,7 @@ impl Row {
             last_checked_at: self.last_checked_at,
             last_success_at: self.last_success_at,
             next_check_at: self.next_check_at,
-            check_reason,
+            check_reason: self.check_reason.as_deref().and_then(CheckReason::parse),
             lease_until: self.lease_until,
             degraded_since: self.degraded_since,
             suspends_at: self.suspends_at,
@@ -297,7 +295,8 @@ impl Row {
             recovering_since: self.recovering_since,
             stale_since: self.stale_since,
             verified_at: self.verified_at,
-            requirements,
+            pending_since: self.pending_since.or(self.created_at),
+            requirements: RowRequirements::read(self.requirements),
             domain: self.domain,
             provider: self.provider,
             infraforge_domain_id: self.infraforge_domain_id,
@@ -309,30 +308,9 @@ impl Row {
 }
 
 /// A suspension that nobody gave a reason for was the platform's, and only a person lifts that.
-fn read_suspended_reason(text: Option<&str>) -> Result<SuspendedReason, String> {
-    let Some(text) = text else { return Ok(SuspendedReason::Operator) };
-    SuspendedReason::ALL
-        .into_iter()
-        .find(|reason| reason.as_str() == text)
-        .ok_or_else(|| format!("there is no reason `{text}` to suspend"))
-}
-
-fn read_requirements(text: &str) -> Result<Requirements, String> {
-    let requirements: Requirements =
-        serde_json::from_str(text).map_err(|fault| format!("its requirements are not of their form: {fault}"))?;
-    if requirements.version > REQUIREMENTS_VERSION {
-        return Err(format!("its requirements have version {} of a later release", requirements.version));
-    }
-    Ok(requirements)
-}
-
-/// The text of the column `requirements`.
-pub(in crate::store) fn write_requirements(
-    requirements: &Requirements,
-    operation: &'static str,
-) -> Result<String, StoreError> {
-    serde_json::to_string(requirements)
-        .map_err(|fault| StoreError::Corrupt { operation, what: format!("requirements cannot be written: {fault}") })
+fn read_suspended_reason(text: Option<&str>) -> SuspendedReason {
+    let known = SuspendedReason::ALL.into_iter().find(|reason| Some(reason.as_str()) == text);
+    known.unwrap_or(SuspendedReason::Operator)
 }
 
 impl Store {

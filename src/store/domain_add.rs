@@ -1,5 +1,7 @@
 //! Registering a domain: new, or revived, within the client's tier.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -7,8 +9,9 @@ use crate::protocol::domain::Domain;
 use crate::sending::tier::Resource;
 use crate::store::client::{lock, usage};
 use crate::store::db::{Tx, statements, tx};
-use crate::store::domain::{DomainRow, Row, by_name, domain_columns, write_requirements};
+use crate::store::domain::{DomainRow, Row, by_name, domain_columns};
 use crate::store::requirements::Requirements;
+use crate::store::schedule::earliest;
 use crate::store::{Store, StoreError};
 use crate::verify::standing::Status;
 
@@ -29,6 +32,8 @@ pub struct NewDomain<'a> {
     pub infraforge_domain_id: Option<&'a str>,
     /// The sender's id of it.
     pub smartlead_domain_id: Option<&'a str>,
+    /// How long after its last check a revived one is checked at the earliest.
+    pub min_interval: Duration,
 }
 
 /// What came of [`Store::domain_add`].
@@ -38,7 +43,9 @@ pub enum DomainAdded {
     Added(DomainRow),
     /// The client's own deleted row, living again: pending, or suspended when an operator had suspended it.
     Revived(DomainRow),
-    /// The name has a row, living, or deleted but another's; or the platform has it in another spelling.
+    /// The client has it already; perhaps in another spelling, by the platform.
+    Own,
+    /// Another client has it, or had it.
     Taken,
     /// There is no such client.
     NoSuchClient,
@@ -57,9 +64,10 @@ statements! {
     // All that the seed lets be NULL is written out. A name that another has taken meanwhile gives no row.
     ADD = "INSERT INTO email_domains (id, client_id, domain, provider, requirements, infraforge_domain_id, \
         smartlead_domain_id, dns_configured, spf_valid, dkim_valid, dmarc_valid, mx_valid, daily_send_limit, \
-        current_daily_sends, status, created_at, updated_at, next_check_at, check_reason) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, FALSE, FALSE, FALSE, FALSE, 50, 0, 'pending', $8, $8, $8, 'created') \
+        current_daily_sends, status, created_at, updated_at, next_check_at, pending_since, check_reason) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, FALSE, FALSE, FALSE, FALSE, 50, 0, 'pending', $8, $8, $8, $8, 'created') \
         ON CONFLICT (domain) DO NOTHING RETURNING ", domain_columns!();
+    // `last_checked_at` stays, for the least interval counts from it; without its evidence it shows nothing.
     // What an operator suspended comes back suspended; `status` is as it was before the row was deleted by SQL, and
     // 'deleted' where we deleted it, which kept the reason.
     REVIVE = "UPDATE email_domains SET provider = $2, requirements = $3, infraforge_domain_id = $4, \
@@ -70,15 +78,16 @@ statements! {
         suspended_reason = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
             OR suspended_reason IS NULL AND status = 'suspended' THEN 'operator' END, \
         verified_at = NULL, degraded_since = NULL, suspends_at = NULL, recovering_since = NULL, \
-        stale_since = NULL, last_checked_at = NULL, last_success_at = NULL, evidence_digest = NULL, \
+        stale_since = NULL, last_success_at = NULL, evidence_digest = NULL, \
         malformed = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, \
-        next_check_at = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
+        next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
         WHERE id = $1 RETURNING ", domain_columns!();
     MAILBOXES = "SELECT COUNT(*) FROM email_mailboxes WHERE domain_id = $1 AND deleted_at IS NULL";
 }
 
 impl Store {
-    /// Registers a domain for a client; its first check is due at `now`, reason `created`.
+    /// Registers a domain for a client; its first check is due at `now`, reason `created`, but that of a revived
+    /// one no sooner than `min_interval` after its last.
     ///
     /// However many are added at once, a tier is never exceeded: the client's row is locked first. A client
     /// without a tier is not limited. A revived row keeps its history, today's counters and its mailboxes.
@@ -102,6 +111,7 @@ impl Store {
             {
                 Some(row)
             }
+            Some(row) if row.client_id == new.client_id => return Ok(DomainAdded::Own),
             Some(_) => return Ok(DomainAdded::Taken),
         };
         if let (Some(tier), Some(usage)) = (tier, usage(&mut tx, new.client_id, OPERATION).await?) {
@@ -118,7 +128,7 @@ impl Store {
         }
         let is_revived = revived.is_some();
         let row = match revived {
-            Some(row) => revive(&mut tx, row.id, new, now, OPERATION).await?,
+            Some(row) => revive(&mut tx, &row, new, now, OPERATION).await?,
             None => add(&mut tx, new, now, OPERATION).await?,
         };
         let Some(row) = row else { return Ok(DomainAdded::Taken) };
@@ -142,7 +152,7 @@ async fn add(
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<Option<Row>, StoreError> {
-    let requirements = new.requirements.map(|requirements| write_requirements(requirements, operation)).transpose()?;
+    let requirements = new.requirements.map(|requirements| requirements.write(operation)).transpose()?;
     let name = new.domain.to_string();
     tx!(tx, ADD, |sql, connection| {
         let query = sqlx::query_as::<_, Row>(sql).bind(new.id).bind(new.client_id).bind(name).bind(new.provider);
@@ -154,16 +164,17 @@ async fn add(
 
 async fn revive(
     tx: &mut Tx,
-    id: Uuid,
+    deleted: &DomainRow,
     new: &NewDomain<'_>,
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<Option<Row>, StoreError> {
-    let requirements = new.requirements.map(|requirements| write_requirements(requirements, operation)).transpose()?;
+    let requirements = new.requirements.map(|requirements| requirements.write(operation)).transpose()?;
+    let due = earliest(deleted.last_checked_at, new.min_interval, now);
     tx!(tx, REVIVE, |sql, connection| {
-        let query = sqlx::query_as::<_, Row>(sql).bind(id).bind(new.provider).bind(requirements);
+        let query = sqlx::query_as::<_, Row>(sql).bind(deleted.id).bind(new.provider).bind(requirements);
         let query = query.bind(new.infraforge_domain_id).bind(new.smartlead_domain_id);
-        query.bind(now).fetch_optional(connection).await
+        query.bind(now).bind(due).fetch_optional(connection).await
     })
     .map_err(StoreError::at(operation))
 }

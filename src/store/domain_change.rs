@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::store::db::{Tx, db, statements, tx};
-use crate::store::domain::{DomainRow, Row, domain_columns, get_living_locked, write_requirements};
+use crate::store::domain::{DomainRow, Row, domain_columns, get_living_locked};
 use crate::store::history::write_events;
-use crate::store::requirements::Requirements;
-use crate::store::schedule::{CheckReason, interval};
+use crate::store::requirements::{Requirements, RowRequirements};
+use crate::store::schedule::{CheckReason, earliest};
 use crate::store::{NewEvent, Store, StoreError};
 use crate::verify::standing::{Standing, Status, SuspendedReason};
 
@@ -17,19 +17,39 @@ use crate::verify::standing::{Standing, Status, SuspendedReason};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DomainChange {
     /// Other requirements; a running check's result is dropped, and a new check is due.
-    pub requirements: Option<Requirements>,
+    pub requirements: Option<RequirementsChange>,
     /// Another daily limit.
     pub daily_send_limit: Option<i32>,
     /// Another id at the provider.
     pub infraforge_domain_id: Option<Option<String>>,
     /// Another id at the sender.
     pub smartlead_domain_id: Option<Option<String>>,
-    /// An operator's word; where it changes the status, a running check's result is dropped, and a new check is due.
+    /// An operator's word; where it changes the standing, a running check's result is dropped, and a new check is due.
     pub status: Option<OperatorStatus>,
     /// Written in the same transaction, when and only when `status` changes the status.
     pub events: Vec<NewEvent>,
     /// How long after the last check the new one is due at the earliest.
     pub min_interval: Duration,
+}
+
+/// Other requirements, made out of those that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequirementsChange {
+    /// What was read. Where another has changed it since, the change does not take place.
+    pub from: RowRequirements,
+    /// What it is to be.
+    pub to: Requirements,
+}
+
+/// What came of [`Store::domain_change`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum DomainChanged {
+    /// As it stands now.
+    Changed(DomainRow),
+    /// There is no such domain, or it is deleted.
+    NoSuchDomain,
+    /// The requirements are no longer those that the change was made from; nothing has changed.
+    RequirementsMoved,
 }
 
 /// What an operator may set.
@@ -45,7 +65,9 @@ statements! {
     // With `$14` whoever checks the domain now loses it: what he looks for is no longer what is asked.
     CHANGE = "UPDATE email_domains SET requirements = $2, daily_send_limit = $3, infraforge_domain_id = $4, \
         smartlead_domain_id = $5, status = $6, verified_at = $7, degraded_since = $8, suspends_at = $9, \
-        suspended_reason = $10, recovering_since = $11, next_check_at = $12, check_reason = $13, \
+        suspended_reason = $10, recovering_since = $11, next_check_at = $12, \
+        check_reason = CASE WHEN $14 THEN $13 ELSE check_reason END, \
+        pending_since = CASE WHEN $14 THEN $15 ELSE pending_since END, \
         lease_until = CASE WHEN $14 THEN NULL ELSE lease_until END, \
         lease_token = CASE WHEN $14 THEN NULL ELSE lease_token END, \
         check_again_at = CASE WHEN $14 THEN NULL ELSE check_again_at END, updated_at = $15 \
@@ -60,7 +82,7 @@ statements! {
 }
 
 impl Store {
-    /// Changes a domain; nothing when there is no such one or it is deleted. Gives the row as it stands after.
+    /// Changes a domain, all or nothing.
     ///
     /// # Errors
     ///
@@ -70,19 +92,25 @@ impl Store {
         id: Uuid,
         change: &DomainChange,
         now: DateTime<Utc>,
-    ) -> Result<Option<DomainRow>, StoreError> {
+    ) -> Result<DomainChanged, StoreError> {
         const OPERATION: &str = "domain_change";
         let mut tx = self.db.begin(OPERATION).await?;
-        let Some(before) = get_living_locked(&mut tx, id, OPERATION).await? else { return Ok(None) };
+        let Some(before) = get_living_locked(&mut tx, id, OPERATION).await? else {
+            return Ok(DomainChanged::NoSuchDomain);
+        };
+        if change.requirements.as_ref().is_some_and(|change| change.from != before.requirements) {
+            return Ok(DomainChanged::RequirementsMoved);
+        }
         let after = change.applied(&before, now);
-        let is_other = after.status != before.status || after.requirements != before.requirements;
-        let Some(row) = write(&mut tx, &after, is_other, now, OPERATION).await? else { return Ok(None) };
+        let Some(row) = write(&mut tx, &after, is_other(&before, &after), now, OPERATION).await? else {
+            return Ok(DomainChanged::NoSuchDomain);
+        };
         let row = row.read(OPERATION)?;
         if after.status != before.status {
             write_events(&mut tx, id, None, &change.events, now, OPERATION).await?;
         }
         tx.commit(OPERATION).await?;
-        Ok(Some(row))
+        Ok(DomainChanged::Changed(row))
     }
 
     /// Deletes a domain softly: the row and its history stay. `false` when there is none or it is deleted.
@@ -123,7 +151,10 @@ impl DomainChange {
             None => before.standing(),
         };
         let mut after = DomainRow {
-            requirements: self.requirements.clone().or_else(|| before.requirements.clone()),
+            requirements: match &self.requirements {
+                Some(change) => RowRequirements::Own(change.to.clone()),
+                None => before.requirements.clone(),
+            },
             daily_send_limit: self.daily_send_limit.unwrap_or(before.daily_send_limit),
             status: standing.status,
             verified_at: standing.verified_at,
@@ -139,14 +170,19 @@ impl DomainChange {
         if let Some(id) = &self.smartlead_domain_id {
             after.smartlead_domain_id.clone_from(id);
         }
-        if after.status != before.status || after.requirements != before.requirements {
-            let earliest = before.last_checked_at.and_then(|last| last.checked_add_signed(interval(self.min_interval)));
-            let due = earliest.map_or(now, |earliest| earliest.max(now));
+        if is_other(before, &after) {
+            let due = earliest(before.last_checked_at, self.min_interval, now);
             after.next_check_at = Some(before.next_check_at.map_or(due, |next| next.min(due)));
             after.check_reason = Some(CheckReason::Verify);
         }
         after
     }
+}
+
+/// Whether a check that runs now looks for something else than it should, or at something else. The whole
+/// standing: a person's suspension of what DNS had suspended changes no status, and must not be lost.
+fn is_other(before: &DomainRow, after: &DomainRow) -> bool {
+    after.standing() != before.standing() || after.requirements != before.requirements
 }
 
 impl OperatorStatus {
@@ -178,8 +214,7 @@ async fn write(
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<Option<Row>, StoreError> {
-    let requirements =
-        after.requirements.as_ref().map(|requirements| write_requirements(requirements, operation)).transpose()?;
+    let requirements = after.requirements.write(operation)?;
     tx!(tx, CHANGE, |sql, connection| {
         let query = sqlx::query_as::<_, Row>(sql).bind(after.id).bind(requirements).bind(after.daily_send_limit);
         let query = query.bind(after.infraforge_domain_id.as_deref()).bind(after.smartlead_domain_id.as_deref());

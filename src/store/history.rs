@@ -83,8 +83,6 @@ statements! {
         JOIN sendready_evidence AS e ON e.digest = d.evidence_digest WHERE d.id = $1";
     EVENT_LIST = "SELECT ", event_columns!(), " FROM sendready_events WHERE domain_id = $1 AND id < $2 \
         ORDER BY id DESC LIMIT $3";
-    EVENT_LIST_AFTER = "SELECT ", event_columns!(), " FROM sendready_events WHERE domain_id = $1 AND id > $2 \
-        ORDER BY id LIMIT $3";
     EVENT_ADD = "INSERT INTO sendready_events (id, domain_id, check_id, at, kind, body) VALUES ($1, $2, $3, $4, $5, $6)";
 }
 
@@ -225,28 +223,6 @@ impl Store {
         let before = before.unwrap_or(Uuid::max());
         db!(&self.db, EVENT_LIST, |sql, pool| {
             let query = sqlx::query_as::<_, EventColumns>(sql).bind(domain_id).bind(before);
-            query.bind(i64::from(limit)).fetch_all(pool).await
-        })
-        .map_err(StoreError::at(OPERATION))?
-        .into_iter()
-        .map(|row| row.read(OPERATION))
-        .collect()
-    }
-
-    /// At most `limit` events of a domain, the oldest first, those newer than `after`: for following along.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn event_list_after(
-        &self,
-        domain_id: Uuid,
-        after: Uuid,
-        limit: u32,
-    ) -> Result<Vec<EventRow>, StoreError> {
-        const OPERATION: &str = "event_list_after";
-        db!(&self.db, EVENT_LIST_AFTER, |sql, pool| {
-            let query = sqlx::query_as::<_, EventColumns>(sql).bind(domain_id).bind(after);
             query.bind(i64::from(limit)).fetch_all(pool).await
         })
         .map_err(StoreError::at(OPERATION))?

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::store::db::{db, statements};
+use crate::store::db::{db, statements, tx};
 use crate::store::{Store, StoreError};
 
 /// What a key may do.
@@ -100,8 +100,12 @@ statements! {
     BY_HASH = "SELECT ", key_columns!(), " FROM sendready_api_keys WHERE hash = $1";
     LIST = "SELECT ", key_columns!(), " FROM sendready_api_keys WHERE id > $1 ORDER BY id LIMIT $2";
     REVOKE = "UPDATE sendready_api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
-    OPERATOR_EXISTS = "SELECT EXISTS \
-        (SELECT 1 FROM sendready_api_keys WHERE role = 'operator' AND revoked_at IS NULL) AS found";
+    // Those who would add the first key wait here for one another; the lock ends with the transaction. The number
+    // is ours alone: "firstkey" in ASCII. SQLite's one writer is already inside.
+    WAIT = "SELECT pg_advisory_xact_lock(7379555304623269241)" => "SELECT 1";
+    ADD_FIRST = "INSERT INTO sendready_api_keys (id, role, name, hash, created_at, expires_at) \
+        SELECT $1, 'operator', $2, $3, $4, $5 WHERE NOT EXISTS \
+        (SELECT 1 FROM sendready_api_keys WHERE role = 'operator' AND revoked_at IS NULL)";
 }
 
 #[derive(sqlx::FromRow)]
@@ -204,13 +208,24 @@ impl Store {
         .map_err(StoreError::at("key_revoke"))
     }
 
-    /// Whether there is an operator's key that is not revoked.
+    /// Adds an operator's key, unless there is one that is not revoked. Whether it was added.
+    ///
+    /// However many replicas start at once, one of them adds it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
-    pub async fn key_operator_exists(&self) -> Result<bool, StoreError> {
-        db!(&self.db, OPERATOR_EXISTS, |sql, pool| sqlx::query_scalar::<_, bool>(sql).fetch_one(pool).await)
-            .map_err(StoreError::at("key_operator_exists"))
+    /// [`StoreError::Unavailable`]; nothing has been added.
+    pub async fn key_add_first(&self, new: &NewKey<'_>, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        const OPERATION: &str = "key_add_first";
+        let mut tx = self.db.begin(OPERATION).await?;
+        tx!(&mut tx, WAIT, |sql, connection| sqlx::query(sql).execute(connection).await.map(|_| ()))
+            .map_err(StoreError::at(OPERATION))?;
+        let added = tx!(&mut tx, ADD_FIRST, |sql, connection| {
+            let query = sqlx::query(sql).bind(new.id).bind(new.name).bind(new.hash.as_slice());
+            query.bind(now).bind(new.expires_at).execute(connection).await.map(|done| done.rows_affected() == 1)
+        })
+        .map_err(StoreError::at(OPERATION))?;
+        tx.commit(OPERATION).await?;
+        Ok(added)
     }
 }

@@ -114,6 +114,8 @@ pub enum MigrateError {
 }
 
 statements! {
+    // For the transaction: an index over many rows takes longer than a request may.
+    UNLIMIT_TIME = "SELECT set_config('statement_timeout', '0', TRUE)" => "SELECT 1";
     // Replicas that start together wait here for the first; the lock ends with the transaction. The number is
     // ours alone: "sendread" in ASCII. SQLite's one writer is already inside.
     WAIT = "SELECT pg_advisory_xact_lock(8315173664704520548)" => "SELECT 1";
@@ -147,8 +149,7 @@ impl Store {
     pub async fn migrate(&self, now: DateTime<Utc>) -> Result<Vec<Applied>, MigrateError> {
         const OPERATION: &str = "migrate";
         let mut tx = self.db.begin(OPERATION).await?;
-        tx!(&mut tx, WAIT, |sql, connection| sqlx::query(sql).execute(connection).await.map(|_| ()))
-            .map_err(StoreError::at(OPERATION))?;
+        wait(&mut tx).await.map_err(StoreError::at(OPERATION))?;
         tx!(&mut tx, MAKE_RECORD, |sql, connection| sqlx::query(sql).execute(connection).await.map(|_| ()))
             .map_err(StoreError::at(OPERATION))?;
         let recorded = tx!(&mut tx, RECORDED, |sql, connection| {
@@ -212,6 +213,20 @@ impl Store {
         }
         states.sort_by_key(|state| state.version);
         Ok(states)
+    }
+}
+
+/// Waits its turn, however long that takes: another replica's migration may be at work.
+async fn wait(tx: &mut Tx) -> Result<(), sqlx::Error> {
+    match tx {
+        Tx::Postgres(transaction) => {
+            let sql = UNLIMIT_TIME.postgres;
+            sqlx::query(sql).execute(&mut **transaction).await?;
+            let sql = WAIT.postgres;
+            sqlx::query(sql).execute(&mut **transaction).await.map(|_| ())
+        }
+        // The one writer is already inside.
+        Tx::Sqlite(_) => Ok(()),
     }
 }
 

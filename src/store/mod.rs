@@ -29,13 +29,13 @@ pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
 pub use domain_add::{DomainAdded, NewDomain};
-pub use domain_change::{DomainChange, OperatorStatus};
+pub use domain_change::{DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
 pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
 pub use key::{KeyAdded, KeyRow, NewKey, Role};
 pub use migration::{Applied, MigrateError, MigrationState};
-pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements};
+pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use settle::{Settled, Settlement};
 
@@ -75,7 +75,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`], after at most [`connect::ACQUIRE_TIMEOUT`] and the time of one answer.
+    /// [`StoreError::Unavailable`], after at most [`connect::CALL_TIME_MAX`].
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.ask("ping").await
     }
@@ -99,6 +99,7 @@ impl Store {
 pub fn statements() -> Vec<Sql> {
     [
         STATEMENTS,
+        connect::STATEMENTS,
         client::STATEMENTS,
         domain::STATEMENTS,
         domain_add::STATEMENTS,

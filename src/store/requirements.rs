@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::StoreError;
+
 /// The form that this release writes.
 pub const REQUIREMENTS_VERSION: u32 = 1;
 
@@ -46,6 +48,71 @@ impl Default for Requirements {
             mx: Vec::new(),
             ttl_seconds: None,
         }
+    }
+}
+
+/// What a domain's row says of its requirements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowRequirements {
+    /// Nothing: what the profile of its provider says.
+    Profile,
+    /// These.
+    Own(Requirements),
+    /// Something that this release does not understand; it is kept as it is.
+    Unreadable(Unreadable),
+}
+
+/// Requirements that do not read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The text of the column.
+    pub text: String,
+    /// Why it does not read back.
+    pub why: String,
+}
+
+impl RowRequirements {
+    /// Reads the column's text.
+    pub(in crate::store) fn read(text: Option<String>) -> RowRequirements {
+        let Some(text) = text else { return RowRequirements::Profile };
+        match serde_json::from_str::<Versioned>(&text) {
+            Ok(Versioned { version }) if version > REQUIREMENTS_VERSION => {
+                let why = format!("they have version {version} of a later release");
+                RowRequirements::Unreadable(Unreadable { text, why })
+            }
+            _ => match serde_json::from_str(&text) {
+                Ok(requirements) => RowRequirements::Own(requirements),
+                Err(fault) => {
+                    let why = format!("they are not of their form: {fault}");
+                    RowRequirements::Unreadable(Unreadable { text, why })
+                }
+            },
+        }
+    }
+
+    /// The column's text.
+    pub(in crate::store) fn write(&self, operation: &'static str) -> Result<Option<String>, StoreError> {
+        match self {
+            RowRequirements::Profile => Ok(None),
+            RowRequirements::Own(requirements) => requirements.write(operation).map(Some),
+            RowRequirements::Unreadable(unreadable) => Ok(Some(unreadable.text.clone())),
+        }
+    }
+}
+
+/// All that can be read of another release's form.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+impl Requirements {
+    /// The column's text.
+    pub(in crate::store) fn write(&self, operation: &'static str) -> Result<String, StoreError> {
+        serde_json::to_string(self).map_err(|fault| StoreError::Corrupt {
+            operation,
+            what: format!("requirements cannot be written: {fault}"),
+        })
     }
 }
 

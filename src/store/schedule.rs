@@ -92,7 +92,11 @@ macro_rules! due {
 
 macro_rules! asked {
     ($skip_locked:literal) => {
-        due!("next_check_at <= $1 AND check_reason <> 'schedule'", "next_check_at", $skip_locked)
+        due!(
+            "next_check_at <= $1 AND check_reason <> 'schedule' AND client_id NOT IN ($5, $6, $7, $8)",
+            "next_check_at",
+            $skip_locked
+        )
     };
 }
 
@@ -166,6 +170,9 @@ statements! {
         WHERE id = $1 AND check_again_at IS NOT DISTINCT FROM $3 AND lease_until IS NOT DISTINCT FROM $4";
 }
 
+/// How many clients a claim can leave out: as many as can hold a quarter of the slots each.
+pub const CLIENTS_EXCEPTED_MAX: usize = 4;
+
 /// How often an advance tries again when others write the same row at the same time.
 const ADVANCE_TRIES_MAX: u32 = 8;
 
@@ -190,8 +197,18 @@ impl Clocks {
 }
 
 /// A span in the form that times are reckoned in; the longest there is when it is longer.
-pub(in crate::store) fn interval(span: Duration) -> TimeDelta {
+fn interval(span: Duration) -> TimeDelta {
     TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX)
+}
+
+/// When a check that is wanted at `now` may be made, `min_interval` after the last.
+pub(in crate::store) fn earliest(
+    last_checked_at: Option<DateTime<Utc>>,
+    min_interval: Duration,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let after = last_checked_at.and_then(|last| last.checked_add_signed(interval(min_interval)));
+    after.map_or(now, |after| after.max(now))
 }
 
 impl Store {
@@ -212,10 +229,32 @@ impl Store {
         token: Uuid,
         count_max: u32,
     ) -> Result<Vec<Claim>, StoreError> {
+        self.domain_claim_due_but(&[], now, lease_until, token, count_max).await
+    }
+
+    /// The same, but of what somebody asked for nothing of the clients `but`, which hold their share; those past
+    /// [`CLIENTS_EXCEPTED_MAX`] are not looked at. What is due by schedule, or was never looked at, is lent all
+    /// the same.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`]; nothing has been lent.
+    pub async fn domain_claim_due_but(
+        &self,
+        but: &[Uuid],
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+        token: Uuid,
+        count_max: u32,
+    ) -> Result<Vec<Claim>, StoreError> {
         const OPERATION: &str = "domain_claim_due";
+        // The greatest id is nobody's.
+        let mut excepted = [Uuid::max(); CLIENTS_EXCEPTED_MAX];
+        excepted.iter_mut().zip(but).for_each(|(place, client)| *place = *client);
         let rows = db!(&self.db, CLAIM_DUE, |sql, pool| {
             let query = sqlx::query_as::<_, Row>(sql).bind(now).bind(lease_until).bind(token);
-            query.bind(i64::from(count_max)).fetch_all(pool).await
+            let query = excepted.iter().fold(query.bind(i64::from(count_max)), |query, client| query.bind(*client));
+            query.fetch_all(pool).await
         });
         Ok(claims(rows.map_err(StoreError::at(OPERATION))?, token, OPERATION))
     }

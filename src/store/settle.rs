@@ -18,6 +18,8 @@ pub struct Settlement {
     pub at: DateTime<Utc>,
     /// How the domain stands after it.
     pub standing: Standing,
+    /// What `dns_configured` is to be: it stays as it was where nobody could tell.
+    pub dns_configured: bool,
     /// The verdict on each record, for the history.
     pub verdicts: Value,
     /// What it rests on; stored once per digest.
@@ -115,11 +117,11 @@ async fn settle_row(
 ) -> Result<bool, StoreError> {
     let (before, after) = (&claim.domain, &settlement.standing);
     let is_other = before.standing().flags != after.flags
-        || before.dns_configured != after.flags.all()
+        || before.dns_configured != settlement.dns_configured
         || before.status != after.status;
     tx!(tx, SETTLE, |sql, connection| {
         let query = sqlx::query(sql).bind(before.id).bind(claim.token).bind(before.domain.as_str());
-        let query = query.bind(before.status.as_str()).bind(after.flags.all()).bind(after.flags.spf);
+        let query = query.bind(before.status.as_str()).bind(settlement.dns_configured).bind(after.flags.spf);
         let query = query.bind(after.flags.dkim).bind(after.flags.dmarc).bind(after.flags.mx);
         let query = query.bind(after.status.as_str()).bind(after.verified_at).bind(after.degraded_since);
         let query = query.bind(after.suspends_at).bind(after.suspended_reason.map(SuspendedReason::as_str));

@@ -98,7 +98,7 @@ mod tests {
     #[track_caller]
     fn check(why: &str, policy: Option<Policy>, expected: Option<&str>) {
         let records = vec![RecordData::Txt(Txt::of("v=BIMI1; l=https://example.com/logo.svg"))];
-        let answer = Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new() });
+        let answer = Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false });
         let dmarc = DmarcSummary { at: None, effective_policy: policy, organizational_domain: None };
         let at = place(AdvisedRecord::Bimi, &Name::parse("example.com").unwrap()).unwrap();
         let advice = about(AdvisedRecord::Bimi, at.clone(), &answer, Some(&dmarc));

@@ -5,6 +5,7 @@
 pub mod advice;
 pub mod dkim;
 pub mod dmarc;
+pub mod dnssec;
 pub mod evidence;
 pub mod expectation;
 pub mod finding;

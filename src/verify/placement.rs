@@ -193,7 +193,7 @@ mod tests {
 
     fn found(text: &str) -> Answer {
         let records = vec![RecordData::Txt(Txt::of(text))];
-        Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new() })
+        Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false })
     }
 
     /// What is said of example.com, without a record of its own, when the name with the host doubled and its sibling

@@ -1,9 +1,17 @@
 //! Reaching a database, and reaching it again.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sendready::sending::tier::Tier;
-use sendready::store::{Store, StoreError};
+use sendready::store::connect::CALL_TIME_MAX;
+use sendready::store::{Db, Store, StoreError};
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use crate::store::world::{Place, World, at, id, on_both};
 
@@ -72,4 +80,68 @@ async fn a_server_that_is_not_there() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let fault = Store::connect(&format!("postgres://app@127.0.0.1:{port}/none")).await.unwrap_err();
     assert!(matches!(fault, StoreError::Unavailable { operation: "connect", .. }), "{fault:?}");
+}
+
+#[tokio::test]
+async fn postgres_gives_up_by_itself_what_takes_too_long() {
+    let world = World::postgres().await;
+    let shown = world.texts("SELECT current_setting('statement_timeout')").await;
+    assert_eq!(shown, ["10s"], "a statement of which nobody waits for the end");
+    let slow = world.replica().await;
+    let Db::Postgres(pool) = slow.db() else { panic!("the worlds are swapped") };
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE email_domains").execute(&mut *lock).await.unwrap();
+    let fault = world.store.domain_due_count(at(0)).await.unwrap_err();
+    assert!(matches!(fault, StoreError::Unavailable { operation: "domain_due_count", .. }), "{fault:?}");
+    lock.rollback().await.unwrap();
+    assert_eq!(world.store.domain_due_count(at(0)).await.unwrap(), 0);
+}
+
+/// Passes octets on until told to be silent; then it keeps the connection and says nothing, as a machine does
+/// whose network was cut.
+async fn silenced(url: &str) -> (String, Arc<AtomicBool>) {
+    let options: PgConnectOptions = url.parse().unwrap();
+    let target = format!("{}:{}", options.get_host(), options.get_port());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    let silent = Arc::new(AtomicBool::new(false));
+    let (told, place) = (Arc::clone(&silent), target.clone());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = TcpStream::connect(&place).await.unwrap().into_split();
+            let told = Arc::clone(&told);
+            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+            tokio::spawn(async move {
+                let mut octets = [0; 4_096];
+                while let Ok(count @ 1..) = from_server.read(&mut octets).await {
+                    if !told.load(Ordering::SeqCst) {
+                        to_client.write_all(&octets[..count]).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    (url.replacen(&target, &here.to_string(), 1), silent)
+}
+
+#[tokio::test]
+async fn no_call_waits_for_ever_for_a_machine_that_fell_silent() {
+    let world = World::postgres().await;
+    let Place::Postgres(database) = &world.place else { panic!("the worlds are swapped") };
+    let (url, silent) = silenced(&database.url).await;
+    let store = Store::connect(&url).await.unwrap();
+    silent.store(true, Ordering::SeqCst);
+    // Nothing moves any more, so that the clock may run ahead.
+    tokio::time::pause();
+    for operation in ["ping", "domain_due_count", "domain_add"] {
+        let begun = Instant::now();
+        let fault = match operation {
+            "ping" => store.ping().await.unwrap_err(),
+            "domain_due_count" => store.domain_due_count(at(0)).await.unwrap_err(),
+            _ => store.client_add(id(1), "x", Tier::Ignition, at(0)).await.map(|_| ()).unwrap_err(),
+        };
+        assert!(matches!(fault, StoreError::Unavailable { .. }), "{fault:?}");
+        assert!(begun.elapsed() <= CALL_TIME_MAX + Duration::from_secs(1), "{operation}: {:?}", begun.elapsed());
+    }
 }

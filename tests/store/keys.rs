@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::store::world::{World, at, id, on_both};
 
-on_both!(keys, idempotency, many_begin_at_once, pruning);
+on_both!(keys, one_first_operator, idempotency, many_begin_at_once, pruning);
 
 fn new_key(number: u128, role: Role, client_id: Option<Uuid>) -> NewKey<'static> {
     let hash = [u8::try_from(number).unwrap(); 32];
@@ -17,11 +17,9 @@ fn new_key(number: u128, role: Role, client_id: Option<Uuid>) -> NewKey<'static>
 
 async fn keys(world: World) {
     let store = &world.store;
-    assert!(!store.key_operator_exists().await.unwrap());
     let client = world.client(1, Tier::Ignition).await;
     let operator = new_key(10, Role::Operator, None);
     assert!(matches!(store.key_add(&operator, at(1)).await.unwrap(), KeyAdded::Added(_)));
-    assert!(store.key_operator_exists().await.unwrap());
     let expiring = NewKey { expires_at: Some(at(100)), ..new_key(11, Role::Client, Some(client)) };
     let KeyAdded::Added(added) = store.key_add(&expiring, at(1)).await.unwrap() else { panic!("not added") };
     let found = store.key_by_hash(&[11; 32]).await.unwrap().unwrap();
@@ -42,7 +40,27 @@ async fn keys(world: World) {
     let revoked = store.key_by_hash(&[10; 32]).await.unwrap().unwrap();
     assert_eq!(revoked.revoked_at, Some(at(2)));
     assert!(!revoked.is_live(at(2)));
-    assert!(!store.key_operator_exists().await.unwrap());
+}
+
+/// However many replicas start together, one of them makes the key, and only it may print it.
+async fn one_first_operator(world: World) {
+    let client = world.client(1, Tier::Ignition).await;
+    world.store.key_add(&new_key(9, Role::Client, Some(client)), at(0)).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..12 {
+        let store = world.replica().await;
+        tasks.spawn(
+            async move { store.key_add_first(&new_key(10 + number, Role::Operator, None), at(1)).await.unwrap() },
+        );
+    }
+    let added = tasks.join_all().await;
+    assert_eq!(added.iter().filter(|added| **added).count(), 1, "{added:?}");
+    let keys = world.store.key_list(None, 50).await.unwrap();
+    let [_, operator] = keys.as_slice() else { panic!("{keys:?}") };
+    assert_eq!((operator.role, operator.created_at), (Role::Operator, at(1)));
+    assert!(world.store.key_revoke(operator.id, at(2)).await.unwrap());
+    assert!(world.store.key_add_first(&new_key(40, Role::Operator, None), at(3)).await.unwrap(), "all are revoked");
+    assert!(!world.store.key_add_first(&new_key(41, Role::Operator, None), at(3)).await.unwrap());
 }
 
 async fn scope(world: &World) -> IdempotencyScope<'static> {

@@ -81,7 +81,9 @@ fn literal(world: &World, number: u128) -> String {
 
 async fn claims_walk_indexes(world: World) {
     fill(&world).await;
-    let parameters = [quoted(&at(0).to_rfc3339()), quoted(&at(60).to_rfc3339()), literal(&world, 7), "10".to_owned()];
+    let mut parameters =
+        vec![quoted(&at(0).to_rfc3339()), quoted(&at(60).to_rfc3339()), literal(&world, 7), "10".to_owned()];
+    parameters.extend([2, 3, 4, 5].map(|client| literal(&world, client)));
     let asked = "idx_sendready_domains_asked";
     let (new, sweep) = ("idx_sendready_domains_new", "idx_sendready_domains_sweep");
     walks(&plan(&world, "CLAIM_DUE", &parameters).await, &[asked, new, sweep]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sendready::sending::tier::Tier;
 use sendready::store::{Advanced, CheckReason, Settled};
+use uuid::Uuid;
 
 use crate::store::settle::settlement;
 use crate::store::world::{World, at, id, on_both};
@@ -15,6 +16,7 @@ on_both!(
     a_lease_runs_out,
     given_back,
     the_sweep_alone,
+    all_but_some_clients,
     races_lend_each_once,
     advanced,
     advanced_while_running,
@@ -88,6 +90,22 @@ async fn the_sweep_alone(world: World) {
     world.run("UPDATE email_domains SET check_reason = 'schedule' WHERE domain = 'sweep.example'").await;
     let claims = world.store.domain_claim_sweep(at(1), at(60), id(7), 10).await.unwrap();
     assert_eq!(claims.iter().map(|claim| claim.domain.id).collect::<Vec<_>>(), [id(11)]);
+}
+
+/// A client that holds its share gets no more of what is asked for; the sweep knows no clients.
+async fn all_but_some_clients(world: World) {
+    let (one, other) = (world.client(1, Tier::Velocity).await, world.client(2, Tier::Velocity).await);
+    world.domain(10, one, "asked.example", 0).await;
+    world.domain(11, one, "scheduled.example", 0).await;
+    world.run("UPDATE email_domains SET check_reason = 'schedule' WHERE domain = 'scheduled.example'").await;
+    world.domain(12, other, "others.example", 0).await;
+    world.platform_row(id(13), one, "platform.example", None).await;
+    let lent = async |but: &[Uuid], token| {
+        let claims = world.store.domain_claim_due_but(but, at(1), at(60), id(token), 10).await.unwrap();
+        claims.iter().map(|claim| claim.domain.id.as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(lent(&[one], 7).await, [12, 13, 11]);
+    assert_eq!(lent(&[other], 8).await, [10]);
 }
 
 async fn races_lend_each_once(world: World) {

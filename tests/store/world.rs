@@ -1,5 +1,7 @@
 //! A store for one test, and the short hands of the suite.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sendready::protocol::domain::Domain;
 use sendready::sending::tier::Tier;
@@ -136,6 +138,7 @@ pub async fn add(store: &Store, number: u128, client_id: Uuid, name: &str, secon
         requirements: None,
         infraforge_domain_id: None,
         smartlead_domain_id: None,
+        min_interval: Duration::from_secs(15),
     };
     store.domain_add(&new, at(second)).await.unwrap()
 }

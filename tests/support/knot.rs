@@ -24,6 +24,17 @@ impl Knot {
     /// Starts it with these zones, each its name and its master file, and waits until it serves.
     #[track_caller]
     pub fn start(zones: &[(&str, &str)]) -> Knot {
+        Knot::start_with(zones, "")
+    }
+
+    /// The same, each zone signed with a key of its own.
+    #[track_caller]
+    pub fn start_signed(zones: &[(&str, &str)]) -> Knot {
+        Knot::start_with(zones, "    dnssec-signing: on\n")
+    }
+
+    #[track_caller]
+    fn start_with(zones: &[(&str, &str)], options: &str) -> Knot {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let port = free_port();
@@ -31,7 +42,7 @@ impl Knot {
             "server:\n  rundir: \"{0}\"\n  listen: \"127.0.0.1@{port}\"\n  udp-workers: 1\n  tcp-workers: 1\n  \
              background-workers: 1\nlog:\n  - target: stderr\n    any: info\ndatabase:\n  storage: \"{0}\"\ntemplate:\n  - id: default\n    \
              storage: \"{0}\"\n    file: \"%s.zone\"\n    zonefile-sync: -1\n    zonefile-load: difference\n    \
-             journal-content: changes\nzone:\n",
+             journal-content: changes\n{options}zone:\n",
             path.display()
         );
         for (zone, text) in zones {
@@ -50,6 +61,16 @@ impl Knot {
             std::thread::sleep(Duration::from_millis(20));
         }
         Knot { _daemon: daemon, directory, address }
+    }
+
+    /// The DS record (RFC 4034 §5) of a signed zone, as a master file writes it.
+    #[track_caller]
+    pub fn ds(&self, zone: &str) -> String {
+        let mut command = Command::new("/usr/sbin/keymgr");
+        let output =
+            command.arg("-c").arg(self.directory.path().join("knot.conf")).args([zone, "ds"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().next().unwrap_or_else(|| panic!("{zone} has no key: {output:?}")).to_owned()
     }
 
     /// Changes a live zone at once: each operation is knotc's command and what follows the zone's name.

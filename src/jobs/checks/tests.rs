@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::dns::Resolver;
 use crate::dns::zone_text::ZoneText;
-use crate::jobs::checks::{Pulse, run};
+use crate::jobs::checks::{Pulse, Running, Worker, is_sweep, run};
 use crate::jobs::prune;
 use crate::sending::tier::Tier;
 use crate::service::tests::{World, good, registration};
@@ -209,4 +209,79 @@ async fn old_history_is_forgotten_but_never_the_latest() {
     assert!(world.service.store().evidence_latest(silent.id).await.unwrap().is_some());
     assert!(world.service.store().evidence_latest(row.id).await.unwrap().is_some());
     assert_eq!(world.service.store().check_prune(world.hand.now(), 10).await.unwrap(), 0, "nothing more");
+}
+
+/// Takes all that it can get. What runs then: asked for, and by schedule.
+async fn filled(worker: &Worker, running: &mut Running) -> (usize, usize) {
+    while worker.fill(running).await.unwrap() {}
+    let sweep = running.claims.values().filter(|claim| is_sweep(claim)).count();
+    (running.claims.len() - sweep, sweep)
+}
+
+fn idle(world: &World, resolver: impl Resolver + 'static) -> (Worker, Running) {
+    (Worker { service: world.service.clone(), resolver: Arc::new(resolver) }, Running::default())
+}
+
+#[tokio::test]
+async fn a_quarter_is_for_the_sweep_and_the_rest_for_people_first() {
+    for (concurrency, expected) in [(2, (1, 1)), (3, (2, 1)), (4, (3, 1)), (5, (3, 2)), (8, (6, 2)), (20, (9, 3))] {
+        let world = World::with(|settings| settings.concurrency = concurrency).await;
+        let (_, zones) = many(&world, 12).await;
+        world
+            .sql("UPDATE email_domains SET check_reason = 'schedule' WHERE substr(domain, 8, 1) IN ('2', '3', '4')")
+            .await;
+        let (worker, mut running) = idle(&world, Gate::of(zones, 0));
+        assert_eq!(filled(&worker, &mut running).await, expected, "{concurrency} slots");
+    }
+}
+
+#[tokio::test]
+async fn the_one_slot_goes_round() {
+    let world = World::with(|settings| settings.concurrency = 1).await;
+    let (_, zones) = many(&world, 6).await;
+    world.sql("UPDATE email_domains SET check_reason = 'schedule' WHERE domain >= 'example4'").await;
+    let (worker, mut running) = idle(&world, zones);
+    let mut turns = Vec::new();
+    for _ in 0..6 {
+        turns.push(filled(&worker, &mut running).await);
+        running.next().await;
+    }
+    let (asked, sweep) = ((1, 0), (0, 1));
+    assert_eq!(turns, [asked, asked, asked, sweep, asked, sweep]);
+}
+
+#[tokio::test]
+async fn one_client_holds_a_quarter_and_keeps_nobody_waiting() {
+    let world = World::with(|settings| settings.concurrency = 8).await;
+    let greedy = world.client(Tier::Dominance).await;
+    for number in 0..5 {
+        let new = registration(greedy.id, &format!("greedy{number}.test"));
+        world.service.domain_register(&world.operator, &new).await.unwrap();
+    }
+    world.pass(TimeDelta::seconds(1));
+    let gate = Gate::of(good("example.test"), 0);
+    let (worker, mut running) = idle(&world, gate.clone());
+    assert_eq!(filled(&worker, &mut running).await, (2, 0), "also while nobody else wants the slots");
+    assert!(running.backlog, "whatever ends is a reason to look again");
+    let other = world.domain("example.test").await;
+    assert_eq!(filled(&worker, &mut running).await, (3, 0));
+    assert_eq!(running.asked_count(other.client_id), 1);
+    world.sql("UPDATE email_domains SET check_reason = 'schedule' WHERE domain = 'greedy4.test'").await;
+    assert_eq!(filled(&worker, &mut running).await, (3, 1), "the sweep knows no clients");
+    gate.open.add_permits(10_000);
+    for _ in 0..4 {
+        running.next().await;
+    }
+    assert_eq!(filled(&worker, &mut running).await, (2, 0), "those held back, in their turn");
+}
+
+#[tokio::test]
+async fn a_look_while_all_slots_are_taken_forgets_nothing() {
+    let world = World::with(|settings| settings.concurrency = 2).await;
+    let (_, zones) = many(&world, 5).await;
+    let (worker, mut running) = idle(&world, Gate::of(zones, 0));
+    assert_eq!(filled(&worker, &mut running).await, (2, 0));
+    assert!(running.backlog);
+    assert!(!worker.fill(&mut running).await.unwrap(), "there is no room");
+    assert!(running.backlog, "and more is due than there was room for");
 }

@@ -16,6 +16,9 @@ use thiserror::Error;
 
 use crate::protocol::tag_list;
 
+/// RSA keys of fewer bits must be refused. RFC 8301 §3.2.
+pub const RSA_BITS_MIN: u32 = 1_024;
+
 /// The longest key looked at, in octets of DER. An RSA key of 16384 bits takes a little over 2 KiB.
 const DER_OCTETS_MAX: usize = 4_096;
 

@@ -55,6 +55,10 @@ async fn what_is_another_s_is_not_there() {
     assert_eq!(word(service.domain_register(&foreign, &registration(other.id, "example.test")).await), {
         Error::DomainTaken.to_string()
     });
+    assert_eq!(
+        word(service.domain_register(&own, &registration(row.client_id, "example.test")).await),
+        "this client has the domain already"
+    );
 }
 
 #[tokio::test]

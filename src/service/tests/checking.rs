@@ -3,12 +3,15 @@
 use chrono::TimeDelta;
 
 use crate::dns::zone_text::ZoneText;
+use crate::service::OperatorStatus;
 use crate::service::checks::Due;
 use crate::service::domains::DomainPatch;
-use crate::service::requirements::{RequirementsGiven, RequirementsSource};
+use crate::service::records::RecordsView;
+use crate::service::requirements::{RequirementsGiven, RequirementsSource, expectation_of};
 use crate::service::tests::{World, good, seconds, without, zone};
 use crate::store::{DomainFilter, Settled};
-use crate::verify::expectation::{DkimExpectation, DkimKey};
+use crate::verify::expectation::{DkimExpectation, DkimKey, MxExpectation};
+use crate::verify::finding::Finding;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::standing::Status;
 
@@ -201,9 +204,122 @@ async fn rows_of_the_platform_are_checked_as_they_stand_or_said_to_be_malformed(
     assert_eq!(view.requirements, RequirementsSource::Missing, "infraforge has no values");
     assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Unchecked, "selectors are never guessed");
     assert_eq!((view.row.spf_valid, view.row.mx_valid, view.row.status), (true, true, Status::Pending));
+    let codes = |view: &RecordsView| view.report.advisories.iter().map(Finding::code).collect::<Vec<_>>();
+    assert_eq!(codes(&view).first(), Some(&"requirements.missing"), "so somebody must say which");
+    let given = world.domain("given.test").await;
+    let view = world.service.records(&world.operator, given.id).await.unwrap();
+    assert!(!codes(&view).contains(&"requirements.missing"), "{:?}", codes(&view));
     let malformed = page.items.iter().find(|view| view.row.domain == "com").unwrap().row.id;
     let word = super::word(world.service.records(&world.operator, malformed).await);
     assert!(word.contains("no normal domain name"), "{word}");
+}
+
+#[tokio::test]
+async fn nobody_could_tell_moves_nothing_that_the_platform_set() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    world
+        .sql(
+            "UPDATE email_domains SET status = 'active', dns_configured = TRUE, spf_valid = TRUE, dkim_valid = TRUE, \
+             dmarc_valid = TRUE, mx_valid = FALSE",
+        )
+        .await;
+    let before = world.row(row.id).await;
+    let nothing = ";@ servfail @ *\n;@ servfail s1._domainkey *\n;@ servfail _dmarc *";
+    for (why, dns, expected) in [
+        ("nobody could tell", zone(NAME, nothing), (true, false)),
+        ("SPF is right, nobody knows of MX", zone(NAME, ";@ servfail @ MX"), (true, false)),
+        ("MX is wrong", zone(NAME, "").replace("@ MX 10 mx1", ""), (false, false)),
+        ("nobody could tell, and it was false", zone(NAME, nothing), (false, false)),
+        ("all is right", zone(NAME, ""), (true, true)),
+        ("nobody could tell, and it was true", zone(NAME, nothing), (true, true)),
+    ] {
+        let dns: ZoneText = dns.parse().unwrap();
+        assert_eq!(world.check_due(&dns).await, [Settled::Done], "{why}");
+        let row = world.row(row.id).await;
+        assert_eq!((row.dns_configured, row.mx_valid), expected, "{why}");
+        if why.starts_with("nobody could tell") && row.dns_configured && !row.mx_valid {
+            assert_eq!(row.updated_at, before.updated_at, "{why}: nothing of the seed's moved");
+        }
+        world.pass(TimeDelta::hours(14));
+    }
+    world.sql("UPDATE email_domains SET dns_configured = FALSE, updated_at = created_at").await;
+    world.check_due(&zone(NAME, nothing).parse::<ZoneText>().unwrap()).await;
+    assert!(!world.row(row.id).await.dns_configured, "nor what it took back");
+}
+
+#[tokio::test]
+async fn the_ladder_begins_anew_for_whoever_begins_anew() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    let dns = without(NAME, "s1._domainkey");
+    let client = super::registration(row.client_id, NAME);
+    let word = async |status| {
+        let patch = DomainPatch { status: Some(status), ..DomainPatch::default() };
+        world.service.domain_change(&world.operator, row.id, &patch).await.unwrap();
+    };
+    for why in ["revived", "lifted", "other requirements"] {
+        world.pass(TimeDelta::days(40));
+        world.service.verify(&world.operator, row.id).await.unwrap();
+        world.check_due(&dns).await;
+        assert_eq!(world.row(row.id).await.next_check_at, None, "{why}: the ladder has ended");
+        world.pass(TimeDelta::minutes(1));
+        match why {
+            "revived" => {
+                world.service.domain_delete(&world.operator, row.id).await.unwrap();
+                world.service.domain_register(&world.operator, &client).await.unwrap();
+            }
+            "lifted" => {
+                word(OperatorStatus::Suspended).await;
+                word(OperatorStatus::Active).await;
+            }
+            _ => {
+                let selector = DkimExpectation { selector: "s2".parse_name(), key: DkimKey::Any };
+                let requirements = RequirementsGiven { dkim: Some(vec![selector]), ..RequirementsGiven::default() };
+                let patch = DomainPatch { requirements, ..DomainPatch::default() };
+                world.service.domain_change(&world.operator, row.id, &patch).await.unwrap();
+            }
+        }
+        assert_eq!(world.check_due(&dns).await, [Settled::Done], "{why}");
+        let wait = seconds(world.hand.now(), world.row(row.id).await.next_check_at);
+        assert!(wait.is_some_and(|wait| (108..=132).contains(&wait)), "{why}: 2 min, a tenth either way: {wait:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_revived_domain_shows_nothing_of_its_former_life() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    world.check_due(&good(NAME)).await;
+    world.service.domain_delete(&world.operator, row.id).await.unwrap();
+    world.service.domain_register(&world.operator, &super::registration(row.client_id, NAME)).await.unwrap();
+    assert_eq!(world.check_due(&good(NAME)).await, [], "never closer than the least interval");
+    let view = world.service.records(&world.operator, row.id).await.unwrap();
+    for purpose in Purpose::ALL {
+        assert_eq!(view.report.verdict(purpose), Verdict::Unchecked, "{purpose}");
+    }
+    assert!(view.changed_at.iter().all(Option::is_none), "{:?}", view.changed_at);
+    world.pass(TimeDelta::seconds(15));
+    assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done]);
+}
+
+#[tokio::test]
+async fn two_changes_at_once_both_hold() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    for round in 0_u16..5 {
+        let selector = DkimExpectation { selector: format!("s{round}").parse_name(), key: DkimKey::Any };
+        let host = MxExpectation { host: "mx.example.test".parse_name(), preference: round };
+        let dkim = RequirementsGiven { dkim: Some(vec![selector.clone()]), ..RequirementsGiven::default() };
+        let mx = RequirementsGiven { mx: Some(vec![host.clone()]), ..RequirementsGiven::default() };
+        let change = async |requirements| {
+            let patch = DomainPatch { requirements, ..DomainPatch::default() };
+            world.service.domain_change(&world.operator, row.id, &patch).await.unwrap();
+        };
+        tokio::join!(change(dkim), change(mx));
+        let (required, _) = expectation_of(&world.row(row.id).await, &world.service.settings().profiles).unwrap();
+        assert_eq!((required.dkim, required.mx), (vec![selector], vec![host]), "round {round}");
+    }
 }
 
 trait ParseName {

@@ -1,12 +1,9 @@
 //! What the texts at a selector say, and what is wrong with each.
 
-use crate::protocol::dkim::{Algorithm, KeyFault, KeyRecord, KeyRecordFault, PublicKey};
+use crate::protocol::dkim::{Algorithm, KeyFault, KeyRecord, KeyRecordFault, PublicKey, RSA_BITS_MIN};
 use crate::protocol::tag_list::{self, Element};
 use crate::verify::evidence::Txt;
 use crate::verify::finding::dkim::DkimFinding;
-
-/// RSA keys of fewer bits must be refused. RFC 8301 §3.2.
-const RSA_BITS_MIN: u32 = 1_024;
 
 /// RSA keys of fewer bits should no longer be made. RFC 8301 §3.2.
 const RSA_BITS_GOOD: u32 = 2_048;

@@ -16,14 +16,14 @@ use crate::verify::evidence::{
     Alias, Answer, Authority, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply, Txt, Vantage,
 };
 
-/// The form that this release writes, and the highest that it reads.
+/// The form that this release writes, and the highest that it reads. The first was 1.
 pub const VERSION: u32 = 1;
 
 /// Evidence in its stored form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// SHA-256, in lower-case hex, of the form without times to live and without the servers' order, so that
-    /// equal evidence is stored once.
+    /// equal evidence is stored once. The version counts: what another release wrote is not ours.
     pub digest: String,
     /// [`VERSION`].
     pub version: u32,
@@ -37,7 +37,7 @@ pub enum StoredFault {
     /// It is no JSON of this shape.
     #[error("stored evidence is not of its form: {0}")]
     Shape(String),
-    /// A later release wrote it.
+    /// A later release wrote it; 0 nobody did.
     #[error("stored evidence has version {0}, and this release reads up to {VERSION}")]
     Version(u32),
     /// A word or a text in it means nothing.
@@ -63,7 +63,7 @@ pub fn to_stored(evidence: &Evidence) -> Stored {
 /// [`StoredFault`].
 pub fn from_stored(body: &str) -> Result<Evidence, StoredFault> {
     let Versioned { version } = serde_json::from_str(body).map_err(shape)?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(StoredFault::Version(version));
     }
     let form: Form = serde_json::from_str(body).map_err(shape)?;
@@ -109,6 +109,9 @@ struct ReplyForm {
     aliases: Vec<AliasForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authority: Option<AuthorityForm>,
+    /// Written only where it is so, so that rows from before it was known read back and keep their digest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    authentic: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -182,6 +185,7 @@ fn reply_form(reply: &Reply) -> ReplyForm {
             zone: authority.zone.to_string(),
             negative_ttl: authority.negative_ttl_seconds,
         }),
+        authentic: reply.answer.is_authentic(),
     }
 }
 
@@ -212,16 +216,26 @@ fn string_form(octets: &[u8]) -> StringForm {
     }
 }
 
-/// The digest of a form: as JSON, without any time to live, the replies to a question in their texts' order.
+/// The digest of a form: its version, and the rest as JSON, without any time to live, the replies to a question in their texts' order.
 fn digest(form: &Form) -> String {
     let mut hash = Sha256::new();
+    hash.update(form.version.to_be_bytes());
     for question in &form.questions {
-        let mut replies: Vec<String> = question.replies.iter().map(|reply| json(&timeless(reply))).collect();
+        let mut replies: Vec<String> = question.replies.iter().map(reply_text).collect();
         replies.sort_unstable();
         hash.update(json(&(&question.name, &question.record_type, &replies)));
         hash.update(b"\n");
     }
     hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// What of a reply the digest is over.
+///
+/// That it is authentic counts, for else a zone that is signed one day would keep the evidence of the day before. That it
+/// is not adds nothing: such evidence has the digest that it had before anybody asked.
+fn reply_text(reply: &ReplyForm) -> String {
+    let mark = if reply.authentic { " authentic" } else { "" };
+    json(&timeless(reply)) + mark
 }
 
 /// A reply without its times to live, as a value.
@@ -245,9 +259,10 @@ fn read_reply(form: ReplyForm) -> Result<Reply, StoredFault> {
             records: form.records.into_iter().map(read_record).collect::<Result<_, _>>()?,
             ttl_seconds: form.ttl.ok_or_else(|| StoredFault::Shape("records without `ttl`".to_owned()))?,
             aliases,
+            authentic: form.authentic,
         }),
-        "nodata" => Answer::NoData(Denial { aliases, authority }),
-        "nxdomain" => Answer::NoSuchName(Denial { aliases, authority }),
+        "nodata" => Answer::NoData(Denial { aliases, authority, authentic: form.authentic }),
+        "nxdomain" => Answer::NoSuchName(Denial { aliases, authority, authentic: form.authentic }),
         other => Answer::Unknown(word(other, Failure::ALL, Failure::outcome, "outcome")?),
     };
     Ok(Reply { vantage, server: form.server, answer })
@@ -345,13 +360,16 @@ mod tests {
     fn denial() -> impl Strategy<Value = Denial> {
         let authority =
             (name(), any::<u32>()).prop_map(|(zone, negative_ttl_seconds)| Authority { zone, negative_ttl_seconds });
-        (aliases(), proptest::option::of(authority)).prop_map(|(aliases, authority)| Denial { aliases, authority })
+        let parts = (aliases(), proptest::option::of(authority), any::<bool>());
+        parts.prop_map(|(aliases, authority, authentic)| Denial { aliases, authority, authentic })
     }
 
     fn answer() -> impl Strategy<Value = Answer> {
-        let found = (vec(record(), 0..4), any::<u32>(), aliases());
+        let found = (vec(record(), 0..4), any::<u32>(), aliases(), any::<bool>());
         prop_oneof![
-            found.prop_map(|(records, ttl_seconds, aliases)| Answer::Found(Found { records, ttl_seconds, aliases })),
+            found.prop_map(|(records, ttl_seconds, aliases, authentic)| {
+                Answer::Found(Found { records, ttl_seconds, aliases, authentic })
+            }),
             denial().prop_map(Answer::NoData),
             denial().prop_map(Answer::NoSuchName),
             proptest::sample::select(Failure::ALL.to_vec()).prop_map(Answer::Unknown),
@@ -390,6 +408,10 @@ mod tests {
     }
 
     fn told(ttl_seconds: u32, text: &str, servers: &[&str]) -> Stored {
+        told_with(ttl_seconds, text, servers, false)
+    }
+
+    fn told_with(ttl_seconds: u32, text: &str, servers: &[&str], authentic: bool) -> Stored {
         let mut evidence = Evidence::new();
         let replies = servers.iter().map(|server| Reply {
             vantage: Vantage::Authoritative,
@@ -398,6 +420,7 @@ mod tests {
                 records: vec![RecordData::Txt(Txt::of(text))],
                 ttl_seconds,
                 aliases: vec![],
+                authentic,
             }),
         });
         evidence.add(Question::txt(&Name::parse("example.com").unwrap()), replies);
@@ -413,6 +436,23 @@ mod tests {
         assert_eq!(first, told(300, "v=spf1 -all", &[other, one]).digest, "servers answer in any order");
         assert_ne!(first, told(300, "v=spf1 ~all", &[one, other]).digest, "another text");
         assert_ne!(first, told(300, "v=spf1 -all", &[one]).digest, "a server less");
+        let signed = told_with(300, "v=spf1 -all", &[one, other], true).digest;
+        assert_ne!(first, signed, "a zone that has come to be signed is told anew");
+        let before_it_was_asked = "b7ec49eea5704b0febfe12f80c1add45ba0a5d119c1a3e4c8786a1a08cbcec1b";
+        assert_eq!(first, before_it_was_asked, "rows of releases that did not ask keep their digest");
+    }
+
+    #[test]
+    fn another_release_s_form_is_told_apart() {
+        let body = told(300, "v=spf1 -all", &["192.0.2.1:53"]).body;
+        let of = |version: u32| body.replacen("\"version\":1", &format!("\"version\":{version}"), 1);
+        assert!(from_stored(&of(1)).is_ok());
+        for version in [0, VERSION + 1] {
+            let fault = from_stored(&of(version)).unwrap_err();
+            assert_eq!(fault, StoredFault::Version(version));
+        }
+        let form = |version| Form { version, questions: Vec::new() };
+        assert_ne!(digest(&form(1)), digest(&form(2)), "a later release may keep more of the same answers");
     }
 
     /// The form is a promise: rows that this release wrote must read back in every later one.
@@ -427,6 +467,7 @@ mod tests {
                 records: texts.map(RecordData::Txt).to_vec(),
                 ttl_seconds: 300,
                 aliases: vec![Alias { owner: example.clone(), target: Name::root(), ttl_seconds: 60 }],
+                authentic: false,
             }),
         );
         evidence.tell(Question::new(example, RecordType::Mx), Answer::Unknown(Failure::Timeout));

@@ -34,7 +34,9 @@ pub(super) fn message(finding: &DmarcFinding) -> String {
         }
         DmarcFinding::NoPolicy { at } => {
             let at = at.as_ref().map_or("The record".to_owned(), |at| format!("The record at {at}"));
-            format!("{at} gives no policy: it needs a valid `p`, or at least a valid `rua` (RFC 9989 §4.10.1).")
+            format!(
+                "{at} gives receivers no policy: for that it must be readable, with a valid `p` or at least a valid `rua` (RFC 9989 §4.10.1)."
+            )
         }
         DmarcFinding::BadValue { tag, value, fatal } => {
             let rest = if *fatal {
@@ -116,7 +118,7 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
                 .to_owned()
         }
         DmarcFinding::Several { .. } => {
-            format!("Keep exactly one TXT record at host {field} and delete the others{}.", with_value(place))
+            format!("At host {field}, there must be exactly one TXT record{}; delete the others.", with_value(place))
         }
         DmarcFinding::ForeignText { .. } => format!(
             "Delete that TXT record at host {field}. If no such record is listed, a wildcard record (host `*`) answers for it; the right \
@@ -128,10 +130,7 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
         | DmarcFinding::NoPolicy { .. }
         | DmarcFinding::TooWeak { .. }
         | DmarcFinding::ReportsMissing { .. } => {
-            format!(
-                "Put this TXT record at host {field} in place of what is there{}; paste it as plain text.",
-                with_value(place)
-            )
+            format!("At host {field}, put one TXT record in place of what is there{}.", with_value(place))
         }
         DmarcFinding::BadValue { tag, .. } => format!("Correct or remove `{tag}` in the TXT record at host {field}."),
         DmarcFinding::BadUri { tag, .. } => format!(
@@ -139,6 +138,9 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
         ),
         DmarcFinding::Duplicate { tag } => {
             format!("Keep one `{tag}` in the TXT record at host {field} and remove the others.")
+        }
+        DmarcFinding::Malformed { text } if text.is_empty() => {
+            format!("Remove one of the two semicolons from the TXT record at host {field}.")
         }
         DmarcFinding::Malformed { .. } => {
             format!("Remove it from the TXT record at host {field}, or write it as `name=value`.")
@@ -181,7 +183,7 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
 
 /// The value to paste, where there is one.
 fn with_value(place: &Place<'_>) -> String {
-    place.value.map_or(String::new(), |value| format!(", with the value `{value}`"))
+    place.pasted().map_or(String::new(), |value| format!(", with the value {value}, {}", place.manner()))
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {
@@ -193,13 +195,20 @@ mod tests {
     use super::*;
     use crate::protocol::dmarc::Policy;
     use crate::protocol::name::Name;
+    use crate::verify::evidence::RecordType;
 
     #[track_caller]
     fn check(why: &str, finding: DmarcFinding, expected: &str) {
         let zone = Name::parse("example.com").unwrap();
         let name = zone.child("_dmarc").unwrap();
-        let place =
-            Place { zone: &zone, name: &name, value: Some("v=DMARC1; p=reject"), priority: None, provider: None };
+        let place = Place {
+            zone: &zone,
+            name: &name,
+            record_type: RecordType::Txt,
+            value: Some("v=DMARC1; p=reject"),
+            priority: None,
+            provider: None,
+        };
         let fix = fix(&finding, &place);
         assert!(fix.starts_with(expected) && fix.contains("`v=DMARC1; p=reject`"), "{why}: {fix}");
     }
@@ -211,9 +220,17 @@ mod tests {
             DmarcFinding::TooWeak { required: Policy::Reject, effective: Policy::None, at, replaces }
         };
         let reports = |replaces| DmarcFinding::ReportsMissing { uris: Vec::new(), replaces };
-        check("too weak, its own", weak(true), "Put this TXT record");
+        check(
+            "too weak, its own",
+            weak(true),
+            "At host `_dmarc` (the full name is _dmarc.example.com), put one TXT record in place",
+        );
         check("too weak, inherited", weak(false), "Add a TXT record");
-        check("no reports, its own", reports(true), "Put this TXT record");
+        check(
+            "no reports, its own",
+            reports(true),
+            "At host `_dmarc` (the full name is _dmarc.example.com), put one TXT record in place",
+        );
         check("no reports, inherited", reports(false), "Add a TXT record");
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
              {own_preference}. Do neither while people still read their mail there."
         ),
         MxFinding::ForeignMx { rank: Rank::First | Rank::Among, .. } => format!(
-            "Add the record at host {field}{} only when nobody reads mail on the present servers any more, or use a subdomain for sending.",
+            "Add the record at host {field}{}, but only when nobody reads mail on the present servers any more, or use a subdomain for sending.",
             with_value(place)
         ),
         MxFinding::ForeignMx { rank: Rank::Last, .. } => format!(
@@ -139,9 +139,11 @@ pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
 
 /// The mail server to enter, where one is required, and its preference, without which no panel takes it.
 fn with_value(place: &Place<'_>) -> String {
-    let server = place.value.map_or(" for your mail server".to_owned(), |value| format!(", mail server `{value}`"));
     let preference = place.priority.unwrap_or(PREFERENCE);
-    format!("{server}, priority (preference) `{preference}`")
+    match place.value {
+        Some(value) => format!(", mail server `{value}` and preference {preference}"),
+        None => format!(" for your mail server, with preference {preference}"),
+    }
 }
 
 /// The preference told where none is required: with one host, any will do.
@@ -150,10 +152,11 @@ const PREFERENCE: u16 = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::evidence::RecordType;
 
     fn said(finding: &MxFinding, value: Option<&str>, priority: Option<u16>) -> String {
         let zone = Name::parse("example.com").unwrap();
-        fix(finding, &Place { zone: &zone, name: &zone, value, priority, provider: None })
+        fix(finding, &Place { zone: &zone, name: &zone, record_type: RecordType::Mx, value, priority, provider: None })
     }
 
     #[test]
@@ -162,11 +165,11 @@ mod tests {
             let foreign = MxFinding::ForeignMx { hosts: Vec::new(), rank };
             for finding in [MxFinding::Missing, MxFinding::ImplicitMx, MxFinding::NullMx, foreign] {
                 let fix = said(&finding, Some("mx1.example.net"), Some(20));
-                assert!(fix.contains("mail server `mx1.example.net`, priority (preference) `20`"), "{fix}");
+                assert!(fix.contains("mail server `mx1.example.net` and preference 20"), "{fix}");
             }
         }
         let any = said(&MxFinding::Missing, None, None);
-        assert!(any.contains("for your mail server, priority (preference) `10`"), "{any}");
+        assert!(any.contains("for your mail server, with preference 10"), "{any}");
     }
 
     #[test]
