@@ -84,7 +84,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
             Err(PathRejection::FailedToDeserializePathParams(_)) => {
                 Err(Problem::because(Kind::NotFound, "an id in the path is not a UUID"))
             }
-            Err(_) => Err(Problem::new(Kind::NotFound)),
+            Err(_) => Err(Problem::because(Kind::NotFound, "the path holds `%` escapes that are no text")),
         }
     }
 }

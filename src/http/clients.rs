@@ -15,7 +15,7 @@ use crate::http::field;
 use crate::http::json;
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::query::{Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query, cursor_of_id};
 use crate::service::clients::{AllocationView, Used};
 use crate::service::{Client, Service};
 
@@ -111,6 +111,7 @@ impl AllocationBody {
 pub(super) async fn client_add(
     State(service): State<Service>,
     Operator(caller): Operator,
+    _: NoQuery,
     body: json::Json,
 ) -> Result<impl IntoResponse, Problem> {
     let (name, tier) = body.read(|fields| fields.need("name", field::label).zip(fields.need("tier", field::tier)))?;
@@ -143,6 +144,7 @@ pub(super) async fn client_get(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    _: NoQuery,
 ) -> Result<Json<ClientBody>, Problem> {
     Ok(Json(ClientBody::of(service.client_get(&caller, id).await?)))
 }
@@ -157,6 +159,7 @@ pub(super) async fn client_change(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    _: NoQuery,
     body: json::Json,
 ) -> Result<Json<ClientBody>, Problem> {
     let (name, tier) =
@@ -172,6 +175,7 @@ pub(super) async fn client_allocation(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    _: NoQuery,
 ) -> Result<Json<AllocationBody>, Problem> {
     Ok(Json(AllocationBody::of(service.client_allocation(&caller, id).await?)))
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::http::caller::{At, Known};
 use crate::http::domains::body::DomainBody;
 use crate::http::problem::{Kind, Problem};
+use crate::http::query::NoQuery;
 use crate::protocol::domain::Domain;
 use crate::service::Service;
 
@@ -25,6 +26,7 @@ pub(super) async fn domain_get(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    _: NoQuery,
 ) -> Result<Json<DomainBody>, Problem> {
     Ok(Json(DomainBody::of(service.domain_get(&caller, id).await?)))
 }
@@ -38,6 +40,7 @@ pub(super) async fn domain_by_name(
     State(service): State<Service>,
     Known(caller): Known,
     At(name): At<String>,
+    _: NoQuery,
 ) -> Result<Json<DomainBody>, Problem> {
     // A name that nobody can register is no domain of anybody's; the rule is told all the same.
     let name = Domain::parse(&name).map_err(|fault| Problem::because(Kind::NoSuchDomain, fault.to_string()))?;
@@ -52,6 +55,7 @@ pub(super) async fn domain_delete(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    _: NoQuery,
 ) -> Result<StatusCode, Problem> {
     service.domain_delete(&caller, id).await?;
     Ok(StatusCode::NO_CONTENT)

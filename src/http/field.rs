@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use crate::protocol::dkim::PublicKey;
 use crate::protocol::dmarc;
-use crate::protocol::dmarc::{DmarcRecord, Policy, ReportUri};
+use crate::protocol::dmarc::{DmarcRecord, Fault, Policy};
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
 use crate::sending::tier::Tier;
 use crate::service::OperatorStatus;
 use crate::service::domains::FOREIGN_ID_CHARACTERS_MAX;
+use crate::service::requirements;
 
 /// The longest name of a client or a key, in characters.
 pub const LABEL_CHARACTERS_MAX: usize = 200;
@@ -54,7 +55,20 @@ pub fn text(value: Value, characters_max: usize) -> Result<String, String> {
     if text.chars().any(|c| c.is_control() || turns_text(c)) {
         return Err("must not hold control characters".to_owned());
     }
+    if text.chars().all(is_invisible) {
+        return Err("must hold something that can be seen".to_owned());
+    }
     Ok(text.to_owned())
+}
+
+/// Characters that show nothing: spaces, `Default_Ignorable_Code_Point` of the Unicode Character Database, and the
+/// empty Braille pattern.
+fn is_invisible(c: char) -> bool {
+    let is_ignorable = matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    is_ignorable || c == '\u{2800}' || c.is_whitespace()
 }
 
 /// Marks that turn the direction of what follows, and so make a list of names lie. UAX #9.
@@ -167,11 +181,13 @@ pub fn host(value: Value) -> Result<Name, String> {
 ///
 /// Which rule it breaks.
 pub fn selector(value: Value) -> Result<Name, String> {
-    let name = name(value)?;
-    // `sub-domain *( "." sub-domain )`: letters, digits and hyphens. Underscores are seen in the wild.
-    if !name.labels().all(is_dns_word) {
-        return Err("may hold only letters, digits, hyphens and dots".to_owned());
+    let text = string(value)?;
+    // `sub-domain *( "." sub-domain )`: letters, digits and hyphens. Underscores are seen in the wild. A selector
+    // is never folded from Unicode: the tag `s=` of a signature holds it as it is.
+    if !text.trim().bytes().all(|octet| octet == b'.' || is_dns_word(&[octet])) {
+        return Err("may hold only letters, digits, hyphens, underscores and dots (RFC 6376 §3.1)".to_owned());
     }
+    let name = name(Value::String(text))?;
     if name.labels().any(|label| label == b"_domainkey") {
         return Err("must be the selector alone, without `._domainkey`".to_owned());
     }
@@ -267,6 +283,10 @@ pub fn policy(value: Value) -> Result<Policy, String> {
 pub fn dmarc_record(value: Value) -> Result<DmarcRecord, String> {
     let text = text(value, RECORD_CHARACTERS_MAX)?;
     let parsed = dmarc::parse(text.as_bytes()).map_err(|fault| fault.to_string())?;
+    // What is published is the record as we understand it, so nothing of it may be lost or come out otherwise.
+    if let Some(detail) = parsed.faults.iter().find_map(lost) {
+        return Err(detail);
+    }
     match parsed.record.policy.and(parsed.effective()) {
         Some(_) => Ok(parsed.record),
         None => Err("no reader of RFC 9989 gets a policy from it: `p` is missing or wrong".to_owned()),
@@ -280,8 +300,25 @@ pub fn dmarc_record(value: Value) -> Result<DmarcRecord, String> {
 /// Why it is none.
 pub fn report_uri(value: Value) -> Result<String, String> {
     let text = text(value, FOREIGN_ID_CHARACTERS_MAX)?;
-    ReportUri::parse(&text).map_err(|fault| fault.to_string())?;
+    requirements::report_uri(&text)?;
     Ok(text)
+}
+
+/// What of a given record would be lost or changed by rendering what was read of it.
+fn lost(fault: &Fault) -> Option<String> {
+    match fault {
+        Fault::BadValue { tag, value } => Some(format!("`{tag}`: `{value}` is no value for this tag (RFC 9989 §4.7)")),
+        Fault::BadUri { tag, uri, fault } => Some(format!("`{tag}`: `{uri}`: {fault}")),
+        Fault::Duplicate { tag } => Some(format!("`{tag}` stands there twice")),
+        Fault::NotATag { text } => Some(format!("`{text}` is no tag such as `p=none`")),
+        Fault::Capitals { tag } => Some(format!("`{tag}` must be written in lower case")),
+        Fault::Unknown { tag } => Some(format!("`{tag}` is no tag of DMARC (RFC 9989 §4.7)")),
+        Fault::Removed { tag, well_formed: false } => {
+            Some(format!("`{tag}` does not have a value that RFC 7489 §6.3 allowed it"))
+        }
+        // Nothing is lost with these.
+        Fault::EmptyElement | Fault::Removed { well_formed: true, .. } | Fault::Size { .. } => None,
+    }
 }
 
 fn one_of<const N: usize>(words: [&str; N]) -> String {
@@ -312,6 +349,8 @@ mod tests {
         check("a zero octet", label, json!("a\u{0}b"), "error: must not hold control");
         check("a turned text", label, json!("a\u{202e}b"), "error: must not hold control");
         check("an empty label", label, json!("  "), "error: must not be empty");
+        check("nothing that is seen", label, json!("\u{feff}\u{200b} \u{2800}"), "error: must hold something");
+        check("a joiner between what is seen", label, json!("a\u{200d}b"), "\"a");
         check("no text", label, json!(1), "error: must be a text");
         check("a provider", provider, json!("infraforge"), "\"infraforge\"");
         check("a provider with a space", provider, json!("infra forge"), "error: may hold only");
@@ -328,6 +367,7 @@ mod tests {
         check("a URL for a host", host, json!("https://example.net"), "error: must be a full host name");
         check("a selector of two labels", selector, json!("s1.mail"), "Name(s1.mail)");
         check("too much of a selector", selector, json!("s1._domainkey"), "error: must be the selector alone");
+        check("a selector in Unicode", selector, json!("💥"), "error: may hold only letters");
         check("nonsense for a selector", selector, json!("s1/x"), "error: may hold only letters");
         check("no key", public_key, json!("!!"), "error: the key is not base64");
         check("an address", address, json!("2001:db8::1"), "2001:db8::1");
@@ -344,7 +384,22 @@ mod tests {
         check("a record", dmarc_record, json!("v=DMARC1; p=none"), "DmarcRecord { policy: Some(None)");
         check("a record of another kind", dmarc_record, json!("v=spf1 -all"), "error: the text does not begin");
         check("a record without a policy", dmarc_record, json!("v=DMARC1; sp=none"), "error: no reader");
+        for (why, record, expected) in [
+            ("a URI that is none", "v=DMARC1; p=none; rua=mailto:\"x\"@b.example", "error: `rua`: `mailto:"),
+            ("a value that is none", "v=DMARC1; p=none; adkim=x", "error: `adkim`: `x` is no value"),
+            ("a tag twice", "v=DMARC1; p=none; fo=1; fo=0", "error: `fo` stands there twice"),
+            ("no tag", "v=DMARC1; p=none; rua", "error: `rua` is no tag such as"),
+            ("a typo", "v=DMARC1; p=none; rau=mailto:d@b.example", "error: `rau` is no tag of DMARC"),
+            ("a tag in capitals", "v=DMARC1; P=none", "error: `P` must be written in lower case"),
+            ("a removed tag, broken", "v=DMARC1; p=none; pct=101", "error: `pct` does not have a value"),
+            ("a removed tag", "v=DMARC1; p=none; pct=50", "DmarcRecord { policy: Some(None)"),
+            ("a size", "v=DMARC1; p=none; rua=mailto:d@b.example!10m;", "DmarcRecord { policy: Some(None)"),
+        ] {
+            check(why, dmarc_record, json!(record), expected);
+        }
         check("a report URI", report_uri, json!("mailto:d@example.com"), "\"mailto:d@example.com\"");
         check("no URI", report_uri, json!("d@example.com"), "error: ");
+        check("a tag in a URI", report_uri, json!("mailto:a@b.example;p=none"), "error: a `;` must be written `%3B`");
+        check("a script", report_uri, json!("javascript:alert(1)"), "error: reports go to `mailto:` and `https:`");
     }
 }

@@ -6,14 +6,14 @@ use std::sync::{Arc, RwLock};
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::AppState;
-use crate::http::problem::ProblemBody;
+use crate::http::problem::{ProblemBody, RETRY_AFTER_DEFAULT};
 
 /// How the resolver fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,7 +139,7 @@ pub(super) async fn healthz() -> Json<Alive> {
 /// 503 when its database does not answer. An open breaker is 200: it serves, but demotes nobody.
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()), responses(
     (status = 200, description = "It can.", body = Ready),
-    (status = 503, description = "It cannot; `database` says why.", body = Ready),
+    (status = 503, description = "It cannot; `database` says why.", body = Ready, headers(("retry-after" = u64, description = "Seconds to wait."))),
 ))]
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let is_ready = state.service.ping().await.is_ok();
@@ -164,7 +164,12 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
         authoritative: said.is_authoritative_unreachable.then_some("unreachable"),
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
+    if !is_ready {
+        // Every 503 says when to come back. Contract §3.
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_DEFAULT.as_secs()));
+    }
+    response
 }
 
 /// What is counted, in the text format of Prometheus.
@@ -172,11 +177,11 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     (status = 200, description = "The numbers.", body = String, content_type = "text/plain"),
     (status = 404, description = "Nothing is counted in this process.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+pub(super) async fn metrics(State(state): State<AppState>, method: Method, uri: Uri) -> Response {
     match &state.metrics {
         Some(metrics) => {
             ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
         }
-        None => crate::http::request::not_found().await.into_response(),
+        None => crate::http::request::not_found(method, uri).await.into_response(),
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::http::caller::{At, Known};
 use crate::http::list::List;
 use crate::http::problem::{Kind, Problem};
-use crate::http::query::{Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query, cursor_of_id};
 use crate::service::{CheckRow, EventRow, Service};
 
 /// A check.
@@ -115,6 +115,7 @@ pub(super) async fn check(
     State(service): State<Service>,
     Known(caller): Known,
     At((id, check_id)): At<(Uuid, Uuid)>,
+    _: NoQuery,
 ) -> Result<Json<CheckWithEvidence>, Problem> {
     let view = service.check(&caller, id, check_id).await?;
     let evidence = serde_json::from_str(&view.evidence).map_err(|fault| Problem {

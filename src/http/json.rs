@@ -4,6 +4,8 @@
 //! notes what is wrong under its JSON pointer (RFC 6901), and refuses fields that nobody took.
 //! What the single fields may hold is read by [`crate::http::field`].
 
+mod value;
+
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -13,6 +15,7 @@ use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::http::problem::{FieldFault, Kind, Problem};
+use crate::http::request::too_large;
 
 /// How long a body may take to come.
 const BODY_TIME_MAX: Duration = Duration::from_secs(20);
@@ -64,12 +67,35 @@ impl<S: Send + Sync> FromRequest<S> for Json {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Problem::because(Kind::BadJson, "the body is empty; a JSON object is needed"));
         }
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(map)) => Ok(Json(Fields::new(String::new(), map))),
-            Ok(_) => Err(Problem::invalid(vec![FieldFault::new("", "must be a JSON object")])),
-            // Said by the parser: a place and a word about syntax, nothing of the body itself.
-            Err(fault) => Err(Problem::because(Kind::BadJson, fault.to_string())),
+        object(&body)
+    }
+}
+
+/// A body that is left out, or is an empty JSON object.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl<S: Send + Sync> FromRequest<S> for Nothing {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Nothing, Problem> {
+        let is_json = is_json(&request);
+        let body = octets(request, state).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Nothing);
         }
+        if !is_json {
+            return Err(Problem::because(Kind::UnsupportedMediaType, "send no body, or `{}` as `application/json`"));
+        }
+        object(&body)?.read(|_| Some(Nothing))
+    }
+}
+
+/// A body's text as one object.
+fn object(body: &[u8]) -> Result<Json, Problem> {
+    match value::read(body)? {
+        Value::Object(map) => Ok(Json(Fields::new(String::new(), map))),
+        _ => Err(Problem::invalid(vec![FieldFault::new("", "must be a JSON object")])),
     }
 }
 
@@ -81,11 +107,12 @@ impl<S: Send + Sync> FromRequest<S> for Json {
 pub async fn octets<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     match tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Problem::new(Kind::BodyTooLarge))
-        }
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
         Ok(Err(_)) => Err(Problem::because(Kind::BadJson, "the body broke off")),
-        Err(_) => Err(Problem::new(Kind::RequestTimeout)),
+        Err(_) => {
+            let detail = format!("the body did not come within {} seconds; send it again", BODY_TIME_MAX.as_secs());
+            Err(Problem::because(Kind::RequestTimeout, detail))
+        }
     }
 }
 
@@ -161,19 +188,6 @@ impl Fields {
             }
         }
         Some(items)
-    }
-
-    /// An optional list of at most `count_max` plain values, or one value alone.
-    pub fn one_or_list<T>(
-        &mut self,
-        name: &'static str,
-        count_max: usize,
-        read: impl Fn(Value) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
-        match self.map.get(name) {
-            Some(Value::String(_)) => self.take(name, read).map(|value| vec![value]),
-            _ => self.list(name, count_max, read),
-        }
     }
 
     /// An optional list of at most `count_max` objects.

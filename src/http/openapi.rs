@@ -4,7 +4,7 @@ use axum::Json;
 use axum::response::IntoResponse;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
@@ -100,11 +100,7 @@ fn share(operation: &mut Operation, path: &str, is_open: bool) {
         kinds.extend([Kind::BadJson, Kind::RequestTimeout, Kind::BodyTooLarge]);
         kinds.extend([Kind::UnsupportedMediaType, Kind::Invalid]);
     }
-    let is_query =
-        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(of) if of.parameter_in == ParameterIn::Query);
-    if operation.parameters.iter().flatten().any(is_query) {
-        kinds.push(Kind::BadQuery);
-    }
+    kinds.push(Kind::BadQuery);
     for kind in kinds {
         let response = RefOr::Ref(Ref::from_response_name(kind.as_str()));
         operation.responses.responses.entry(kind.status().as_u16().to_string()).or_insert(response);

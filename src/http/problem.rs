@@ -22,7 +22,7 @@ use crate::telemetry::chain;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// When to come back after a 429 or 503 that does not say better.
-const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
+pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
 
 /// The kinds of problems. A kind's word never changes once released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

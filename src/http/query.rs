@@ -3,6 +3,8 @@
 //! Owns [`Query`], which takes a query apart as [`crate::http::json::Fields`] does a body, the bounds of
 //! `limit`, and the form of a `cursor`: opaque to callers, an id or an age and an id to us.
 
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use base64::Engine;
@@ -17,6 +19,8 @@ use crate::service::Place;
 pub const LIMIT_DEFAULT: u32 = 50;
 /// The most entries that a list gives. Contract §3.
 pub const LIMIT_MAX: u32 = 200;
+/// The longest that an answer may be held, in seconds. Contract §3.3.
+pub const WAIT_SECONDS_MAX: u64 = 30;
 /// The most parameters that are looked at.
 const PARAMETERS_MAX: usize = 32;
 
@@ -33,9 +37,16 @@ impl Query {
         let mut query = Query::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()).take(PARAMETERS_MAX) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (Some(name), Some(value)) = (decoded(name), decoded(value)) else {
-                query.fault("", "the query holds `%` escapes that are no text");
-                continue;
+            let (name, value) = match (decoded(name), decoded(value)) {
+                (Some(name), Some(value)) => (name, value),
+                (Some(name), None) => {
+                    query.fault(&name, "holds `%` escapes that are no text");
+                    continue;
+                }
+                (None, _) => {
+                    query.fault("", "the query holds `%` escapes that are no text");
+                    continue;
+                }
             };
             if query.given.iter().any(|(other, _)| *other == name) {
                 query.fault(&name, "is given more than once");
@@ -46,14 +57,11 @@ impl Query {
         query
     }
 
-    /// An optional parameter; an empty one counts as absent.
+    /// An optional parameter.
     pub fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.known.push(name);
         let index = self.given.iter().position(|(given, _)| given == name)?;
         let (_, value) = self.given.swap_remove(index);
-        if value.is_empty() {
-            return None;
-        }
         match read(&value) {
             Ok(value) => Some(value),
             Err(detail) => {
@@ -72,6 +80,15 @@ impl Query {
         self.take("limit", read).unwrap_or(LIMIT_DEFAULT)
     }
 
+    /// `wait`: how many seconds the answer may be held.
+    pub fn wait(&mut self) -> Option<Duration> {
+        let read = |text: &str| match text.parse::<u64>() {
+            Ok(seconds @ 1..=WAIT_SECONDS_MAX) => Ok(Duration::from_secs(seconds)),
+            _ => Err(format!("must be a number of seconds from 1 to {WAIT_SECONDS_MAX}")),
+        };
+        self.take("wait", read)
+    }
+
     /// `cursor` of a list in the order of ids.
     pub fn cursor_id(&mut self) -> Option<Uuid> {
         self.take("cursor", |text| read_cursor(text).and_then(|octets| id_of(&octets)).ok_or_else(cursor_fault))
@@ -88,9 +105,12 @@ impl Query {
     ///
     /// `bad-query` with every fault.
     pub fn end(mut self) -> Result<(), Problem> {
-        let known = self.known.join(", ");
+        let known = match self.known.join(", ") {
+            none if none.is_empty() => "no parameter is".to_owned(),
+            known => format!("known are: {known}"),
+        };
         for (name, _) in std::mem::take(&mut self.given) {
-            self.fault(&name, format!("is not known here; known are: {known}"));
+            self.fault(&name, format!("is not known here; {known}"));
         }
         if self.faults.is_empty() { Ok(()) } else { Err(Problem::bad_query(self.faults)) }
     }
@@ -106,6 +126,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Problem> {
         Ok(Query::parse(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+/// The query of a path that takes no parameters.
+#[derive(Debug)]
+pub struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<NoQuery, Problem> {
+        Query::from_request_parts(parts, state).await?.end().map(|()| NoQuery)
     }
 }
 
@@ -188,16 +220,19 @@ mod tests {
     fn a_query_becomes_values_or_faults() {
         check("nothing", "", "50 None");
         check("escapes", "q=%C3%BC+x&limit=1", "1 Some(\"ü x\")");
-        check("an empty value is none", "q=&limit=", "50 None");
+        check("an empty value is a value", "q=", "50 Some(\"\")");
+        check("an empty number is none", "limit=", "/limit must be a number from 1 to 200");
+        check("a broken escape in a number", "limit=%ff", "/limit holds `%` escapes that are no text");
         check("the most", "limit=200", "200 None");
         check("too many", "limit=201", "/limit must be a number from 1 to 200");
         check("none", "limit=0", "/limit must be a number from 1 to 200");
         check("no number", "limit=many", "/limit must be a number from 1 to 200");
         check("twice", "q=a&q=b", "/q is given more than once");
         check("a typo", "lmit=1", "/lmit is not known here; known are: limit, q");
-        check("a broken escape", "q=%zz", "/ the query holds `%` escapes that are no text");
-        check("no UTF-8", "q=%ff", "/ the query holds `%` escapes that are no text");
-        check("a zero octet", "q=%00", "/ the query holds `%` escapes that are no text");
+        check("a broken escape", "q=%zz", "/q holds `%` escapes that are no text");
+        check("a broken escape in a name", "%zz=q", "/ the query holds `%` escapes that are no text");
+        check("no UTF-8", "q=%ff", "/q holds `%` escapes that are no text");
+        check("a zero octet", "q=%00", "/q holds `%` escapes that are no text");
     }
 
     #[test]
@@ -210,7 +245,7 @@ mod tests {
             query.end().unwrap();
         }
         assert_eq!(Query::parse(&format!("cursor={}", cursor_of_id(id))).cursor_id(), Some(id));
-        for bad in ["x", "AAAA", "!!", &"A".repeat(100), &cursor_of_place(with_age)] {
+        for bad in ["", "x", "AAAA", "!!", &"A".repeat(100), &cursor_of_place(with_age)] {
             let mut query = Query::parse(&format!("cursor={bad}"));
             assert_eq!(query.cursor_id(), None, "{bad}");
             assert!(query.end().is_err(), "{bad}");

@@ -13,7 +13,9 @@ use uuid::Uuid;
 use crate::http::caller::{At, Known};
 use crate::http::document::{Document, Kept};
 use crate::http::etag;
+use crate::http::json::Nothing;
 use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::query::Query;
 use crate::service::Service;
 use crate::service::records::RecordsView;
 
@@ -32,6 +34,7 @@ pub(super) struct Advanced {
 /// While not all is valid, asking brings the next check forward. The weak `ETag` is over everything but times.
 #[utoipa::path(get, path = "/v1/domains/{id}/records", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
+    ("wait" = Option<u32>, Query, description = "Seconds to hold the answer until it changes, 1 to 30. Read, but not acted on in this release: the answer comes at once.", minimum = 1, maximum = 30),
     ("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer: 304 while nothing has changed."),
 ), responses(
     (status = 200, description = "The records.", body = Document, headers(("etag" = String, description = "A weak tag over everything but times."))),
@@ -42,8 +45,12 @@ pub(super) async fn records(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    mut query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    // Promised for a later release, and not acted on yet.
+    let _ = query.wait();
+    query.end()?;
     let view = service.records(&caller, id).await?;
     let document = serde_json::to_value(document(&view)).map_err(|fault| Problem {
         cause: Some(format!("the records document cannot be written: {fault}")),
@@ -61,8 +68,11 @@ pub(super) async fn records(
 
 /// Ask for a check at once.
 ///
-/// A check that runs is joined. It never resets status or flags. More than six a minute are refused.
-#[utoipa::path(post, path = "/v1/domains/{id}/verify", tag = "records", params(("id" = Uuid, Path, description = "The domain.")), responses(
+/// Send no body, or `{}`. A check that runs is joined. It never resets status or flags. More than six a minute are refused.
+#[utoipa::path(post, path = "/v1/domains/{id}/verify", tag = "records", params(
+    ("id" = Uuid, Path, description = "The domain."),
+    ("wait" = Option<u32>, Query, description = "Seconds to wait for the check to end, 1 to 30. Read, but not acted on in this release: the answer comes at once, as 202.", minimum = 1, maximum = 30),
+), responses(
     (status = 202, description = "It is due, or running.", body = Advanced),
     (status = 409, description = "`domain-malformed`: the row's name is no normal domain name.", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "`too-many-verifications`; `Retry-After` says when.", body = ProblemBody, content_type = "application/problem+json"),
@@ -71,7 +81,12 @@ pub(super) async fn verify(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    mut query: Query,
+    _: Nothing,
 ) -> Result<(StatusCode, Json<Advanced>), Problem> {
+    // Promised for a later release, and not acted on yet.
+    let _ = query.wait();
+    query.end()?;
     let advanced = service.verify(&caller, id).await?;
     let state = if advanced.running { "running" } else { "queued" };
     Ok((StatusCode::ACCEPTED, Json(Advanced { state, next_check_at: advanced.next_check_at })))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
@@ -26,6 +26,12 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The longest `x-request-id` taken over from a request, in octets.
 const ID_OCTETS_MAX: usize = 128;
+
+/// The most characters of a path that a refusal repeats.
+const PATH_SHOWN_CHARACTERS: usize = 120;
+
+/// The most characters of a method that a refusal repeats.
+const METHOD_SHOWN_CHARACTERS: usize = 20;
 
 /// The header that names a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -167,7 +173,7 @@ fn method_label(method: &Method) -> &'static str {
 pub async fn bound_body(request: Request, next: Next) -> Response {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match announced {
-        Some(octets) if octets > BODY_OCTETS_MAX as u64 => Problem::new(Kind::BodyTooLarge).into_response(),
+        Some(octets) if octets > BODY_OCTETS_MAX as u64 => too_large().into_response(),
         _ => next.run(request).await,
     }
 }
@@ -183,14 +189,28 @@ pub fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Problem { cause, ..Problem::new(Kind::Internal) }.into_response()
 }
 
+/// The refusal of a body of more than [`BODY_OCTETS_MAX`].
+pub fn too_large() -> Problem {
+    Problem::because(Kind::BodyTooLarge, "a body may have at most 1 MiB (1048576 octets); send less at once")
+}
+
 /// What a path answers that nobody has.
-pub async fn not_found() -> Problem {
-    Problem::new(Kind::NotFound)
+pub async fn not_found(method: Method, uri: Uri) -> Problem {
+    let detail = format!("there is no {}; /openapi.json lists what there is", asked(&method, &uri));
+    Problem::because(Kind::NotFound, detail)
 }
 
 /// What a known path answers to another method; axum adds `Allow`.
-pub async fn method_not_allowed() -> Problem {
-    Problem::new(Kind::MethodNotAllowed)
+pub async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let detail = format!("there is no {}; the header `Allow` names the methods of this path", asked(&method, &uri));
+    Problem::because(Kind::MethodNotAllowed, detail)
+}
+
+/// What was asked for, cut: both are a stranger's text.
+fn asked(method: &Method, uri: &Uri) -> String {
+    let path: String = uri.path().chars().take(PATH_SHOWN_CHARACTERS).collect();
+    let method: String = method.as_str().chars().take(METHOD_SHOWN_CHARACTERS).collect();
+    format!("{method} {path}")
 }
 
 #[cfg(test)]

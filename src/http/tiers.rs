@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::http::caller::Known;
 use crate::http::list::List;
+use crate::http::query::NoQuery;
 use crate::sending::tier::Tier;
 use crate::sending::warmup::{SCHEDULE, Stretch};
 
@@ -47,7 +48,7 @@ pub(super) struct StretchBody {
 
 /// What the tiers allow.
 #[utoipa::path(get, path = "/v1/tiers", tag = "clients", responses((status = 200, description = "Every tier.", body = List<TierBody>)))]
-pub(super) async fn tiers(_: Known) -> Json<List<TierBody>> {
+pub(super) async fn tiers(_: Known, _: NoQuery) -> Json<List<TierBody>> {
     let body = |tier: Tier| {
         let allocation = tier.allocation();
         TierBody {
@@ -62,7 +63,7 @@ pub(super) async fn tiers(_: Known) -> Json<List<TierBody>> {
 
 /// How much a mailbox may send on which day of its warm-up.
 #[utoipa::path(get, path = "/v1/warmup-schedule", tag = "clients", responses((status = 200, description = "The schedule.", body = List<StretchBody>)))]
-pub(super) async fn warmup_schedule(_: Known) -> Json<List<StretchBody>> {
+pub(super) async fn warmup_schedule(_: Known, _: NoQuery) -> Json<List<StretchBody>> {
     let body = |Stretch { from_day, to_day, daily_limit, cumulative }| StretchBody {
         from_day,
         to_day,

@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use crate::protocol::tag_list::{self, TagListFault};
+use crate::protocol::tag_list::{self, Element, Tag, TagListFault};
 
 /// A record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub enum BimiFault {
 pub fn is_record(text: &[u8]) -> bool {
     let start = text.get(..7).unwrap_or_default();
     start.eq_ignore_ascii_case(b"v=BIMI1")
+        || tag_list::elements(text).first().is_some_and(|first| matches!(first, Element::Tag(tag) if is_version(tag)))
+}
+
+/// The version may have whitespace around its `=`, as any tag. BIMI draft §4.2, RFC 6376 §3.2.
+fn is_version(tag: &Tag) -> bool {
+    tag.name == "v" && tag.value.eq_ignore_ascii_case(b"BIMI1")
 }
 
 /// Reads a record.
@@ -45,7 +51,7 @@ pub fn is_record(text: &[u8]) -> bool {
 /// [`BimiFault`], the fault of whoever wrote the text.
 pub fn parse(text: &[u8]) -> Result<BimiRecord, BimiFault> {
     let tags = tag_list::parse(text)?;
-    if !tags.first().is_some_and(|tag| tag.name == "v" && tag.value.eq_ignore_ascii_case(b"BIMI1")) {
+    if !tags.first().is_some_and(is_version) {
         return Err(BimiFault::Version);
     }
     let value = |name: &str| tags.iter().find(|tag| tag.name == name).map(|tag| tag.value.as_slice());
@@ -79,6 +85,7 @@ mod tests {
             Err(fault) => format!("error: {fault}"),
         };
         assert!(shown.starts_with(expected), "{why}: {shown}");
+        assert!(is_record(text.as_bytes()) || parse(text.as_bytes()).is_err(), "{why}: read, but passed over");
     }
 
     #[test]
@@ -90,6 +97,7 @@ mod tests {
             "v=BIMI1; l=https://a.example/l.svg; a=https://a.example/c.pem",
             "Some(\"https://a.example/l.svg\") Some",
         );
+        check("spaces around `=`", "v = BIMI1; l=", "None None");
         check("no location", "v=BIMI1;", "error: the tag `l` is missing");
         check("plain http", "v=BIMI1; l=http://a.example/l.svg", "error: `http://a.example/l.svg` is not");
         check("no host", "v=BIMI1; l=https://", "error: `https://` is not");

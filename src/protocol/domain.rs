@@ -67,7 +67,7 @@ impl Domain {
         refuse_other_things(text)?;
         let ascii = idna::domain_to_ascii_cow(text.as_bytes(), idna::AsciiDenyList::URL)
             .map_err(|_| DomainFault::NotInternational)?;
-        let name = Name::parse(ascii.strip_suffix('.').unwrap_or(&ascii)).map_err(DomainFault::Name)?;
+        let name = Name::parse(&ascii).map_err(DomainFault::Name)?;
         for label in name.labels() {
             if !is_host_label(label) {
                 return Err(DomainFault::BadLabel(String::from_utf8_lossy(label).into_owned()));
@@ -91,9 +91,10 @@ impl Domain {
         &self.name
     }
 
-    /// The name as a person reads it, in U-labels.
+    /// The name as a person reads it, in U-labels; in A-labels where those would read back as another name.
     pub fn unicode(&self) -> String {
-        idna::domain_to_unicode(&self.name.to_string()).0
+        let (unicode, _) = idna::domain_to_unicode(&self.name.to_string());
+        if Domain::parse(&unicode).as_ref() == Ok(self) { unicode } else { self.to_string() }
     }
 
     /// The name one label below the public suffix: what somebody registered. Public Suffix List.
@@ -171,6 +172,7 @@ mod tests {
         check("a private suffix", "github.io", "error: `github.io` is a public suffix");
         check("a single label", "localhost", "error: a single label");
         check("an empty label", "a..example", "error: a label between two dots is empty");
+        check("two dots last", "a.example..", "error: a label between two dots is empty");
         check("an underscore", "_dmarc.example.com", "error: the label `_dmarc`");
         check("a hyphen first", "-a.example.com", "error: the label `-a`");
         check("a hyphen last", "a-.example.com", "error: the label `a-`");
@@ -187,6 +189,9 @@ mod tests {
     fn both_spellings_and_the_registrable_name() {
         let domain = Domain::parse("Mail.Bücher.co.uk").unwrap();
         assert_eq!(domain.unicode(), "mail.bücher.co.uk");
+        // What it decodes to begins with `xn--` again, and would be refused.
+        let twice = Domain::parse("xn--xn--bcn--bchm.example").unwrap();
+        assert_eq!(twice.unicode(), "xn--xn--bcn--bchm.example");
         assert_eq!(domain.registrable().to_string(), "xn--bcher-kva.co.uk");
     }
 }

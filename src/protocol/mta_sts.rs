@@ -45,7 +45,8 @@ pub fn is_record(text: &[u8]) -> bool {
 /// [`MtaStsFault`], the fault of whoever wrote the text.
 pub fn parse(text: &[u8]) -> Result<MtaStsRecord, MtaStsFault> {
     let tags = tag_list::parse(text)?;
-    if !tags.first().is_some_and(|tag| tag.name == "v" && tag.value == b"STSv1") {
+    // To the letter: a space before the semicolon, or around `=`, and readers pass over it. RFC 8461 §3.1.
+    if !is_record(text) {
         return Err(MtaStsFault::Version);
     }
     let id = tags.iter().find(|tag| tag.name == "id").ok_or(MtaStsFault::NoId)?;
@@ -74,6 +75,8 @@ mod tests {
         check("unknown fields are allowed", "v=STSv1; id=1; x=y", "1");
         check("the version is case-sensitive", "v=stsv1; id=1", "error: the record does not begin");
         check("the version comes first", "id=1; v=STSv1", "error: the record does not begin");
+        check("a space before the semicolon", "v=STSv1 ; id=1", "error: the record does not begin");
+        check("spaces around `=`", "v = STSv1; id=1", "error: the record does not begin");
         check("an id is needed", "v=STSv1;", "error: the tag `id` is missing");
         check("32 octets", &format!("v=STSv1; id={}", "a".repeat(32)), "aaaa");
         check("33 octets", &format!("v=STSv1; id={}", "a".repeat(33)), "error: the id");

@@ -40,7 +40,8 @@ pub fn is_record(text: &[u8]) -> bool {
 /// [`TlsRptFault`], the fault of whoever wrote the text.
 pub fn parse(text: &[u8]) -> Result<TlsRptRecord, TlsRptFault> {
     let tags = tag_list::parse(text)?;
-    if !tags.first().is_some_and(|tag| tag.name == "v" && tag.value == b"TLSRPTv1") {
+    // To the letter: a space before the semicolon, or around `=`, and readers pass over it. RFC 8460 §3.
+    if !is_record(text) {
         return Err(TlsRptFault::Version);
     }
     let rua = tags.iter().find(|tag| tag.name == "rua").ok_or(TlsRptFault::NoRua)?;
@@ -89,6 +90,7 @@ mod tests {
         check("no mailbox", "v=TLSRPTv1; rua=mailto:", "error: `mailto:` is neither");
         check("nothing behind the comma", "v=TLSRPTv1; rua=mailto:a@b.example,", "error: `` is neither");
         check("no rua", "v=TLSRPTv1;", "error: the tag `rua` is missing");
+        check("spaces around `=`", "v = TLSRPTv1; rua=mailto:a@b.example", "error: the record does not begin");
         check("version", "v=TLSRPTv2; rua=mailto:a@b.example", "error: the record does not begin");
     }
 }

@@ -196,7 +196,7 @@ impl Service {
             match self.store.domain_change(id, &change, self.clock.now()).await? {
                 DomainChanged::Changed(row) => {
                     self.wake();
-                    return Ok(DomainView::of(row));
+                    return Ok(DomainView::of(*row));
                 }
                 DomainChanged::NoSuchDomain => return Err(Error::NoSuchDomain(id.to_string())),
                 // Another changed them just now: what is given goes on top of that.

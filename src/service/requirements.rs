@@ -72,7 +72,7 @@ impl RequirementsGiven {
         let mut faults = Faults(Vec::new());
         faults.dkim(self.dkim.as_deref().unwrap_or_default(), domain);
         if let Some(spf) = &self.spf {
-            faults.spf(spf);
+            faults.spf(spf, domain);
         }
         if let Some(dmarc) = &self.dmarc {
             faults.dmarc(dmarc);
@@ -127,12 +127,11 @@ impl Faults {
         for (index, DkimExpectation { selector, key }) in selectors.iter().enumerate() {
             let at = format!("/dkim/{index}/selector");
             // A selector is made of sub-domains. RFC 6376 §3.1.
-            let usual = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-            if selector.label_count() == 0 || !selector.labels().all(|label| label.iter().all(usual)) {
+            if selector.label_count() == 0 || !selector.labels().all(|label| label.iter().all(is_selector_octet)) {
                 self.push(&at, "a selector is made of letters, digits and hyphens (RFC 6376 §3.1)");
             }
             let room = domain.name().child("_domainkey").and_then(|zone| zone.under(selector));
-            if let Err(fault) = room {
+            if let Err(fault) = &room {
                 self.push(&at, format!("with the domain behind it: {fault} (RFC 1035 §2.3.4)"));
             }
             if !seen.insert(selector) {
@@ -149,34 +148,62 @@ impl Faults {
                 DkimKey::Cname(target) if target.label_count() == 0 => {
                     self.push(format!("/dkim/{index}/cname"), "the root is no target");
                 }
+                DkimKey::Cname(target) if room.as_ref().is_ok_and(|own| own == target) => {
+                    self.push(
+                        format!("/dkim/{index}/cname"),
+                        "this is the selector's own record: it would be an alias of itself",
+                    );
+                }
                 _ => {}
             }
         }
     }
 
-    fn spf(&mut self, spf: &SpfGiven) {
+    fn spf(&mut self, spf: &SpfGiven, domain: &Domain) {
         let includes = spf.includes.as_deref().unwrap_or_default();
         self.count("/spf/includes", includes.len(), INCLUDES_MAX);
+        let mut seen = BTreeSet::new();
         for (index, include) in includes.iter().enumerate() {
+            let at = format!("/spf/includes/{index}");
             if include.label_count() < 2 {
-                self.push(
-                    format!("/spf/includes/{index}"),
-                    "an include is a name of at least two labels (RFC 7208 §4.3)",
-                );
+                self.push(&at, "an include is a name of at least two labels (RFC 7208 §4.3)");
+            }
+            // It would be followed until the ten lookups are spent: permerror for every sender. RFC 7208 §4.6.4.
+            if include == domain.name() {
+                self.push(&at, "the domain cannot include itself: that never ends (RFC 7208 §4.6.4)");
+            }
+            if !seen.insert(include) {
+                self.push(&at, "this include stands here twice");
             }
         }
-        self.count("/spf/ips", spf.ips.as_ref().map_or(0, Vec::len), ADDRESSES_MAX);
+        let addresses = spf.ips.as_deref().unwrap_or_default();
+        self.count("/spf/ips", addresses.len(), ADDRESSES_MAX);
+        let mut seen = BTreeSet::new();
+        for (index, address) in addresses.iter().enumerate() {
+            if !seen.insert(address) {
+                self.push(format!("/spf/ips/{index}"), "this address stands here twice");
+            }
+        }
     }
 
     fn dmarc(&mut self, dmarc: &DmarcGiven) {
         if dmarc.record.as_ref().is_some_and(|record| record.policy.is_none()) {
             self.push("/dmarc/record", "the record needs a policy, such as `p=none` (RFC 9989 §4.7)");
         }
+        for (tag, uris) in
+            dmarc.record.iter().flat_map(|r| [("rua", &r.aggregate_reports), ("ruf", &r.failure_reports)])
+        {
+            for uri in uris {
+                if let Err(fault) = reaches_somebody(uri) {
+                    self.push("/dmarc/record", format!("`{tag}`: `{}`: {fault}", shown(&uri.uri)));
+                }
+            }
+        }
         let rua = dmarc.rua.as_deref().unwrap_or_default();
         self.count("/dmarc/rua", rua.len(), REPORT_URIS_MAX);
         for (index, uri) in rua.iter().enumerate() {
-            if let Err(fault) = ReportUri::parse(uri) {
-                self.push(format!("/dmarc/rua/{index}"), fault.to_string());
+            if let Err(fault) = report_uri(uri) {
+                self.push(format!("/dmarc/rua/{index}"), fault);
             }
         }
     }
@@ -196,6 +223,42 @@ impl Faults {
             }
         }
     }
+}
+
+/// One URI that reports shall go to, fit to stand in a record as it is.
+///
+/// # Errors
+///
+/// Why it is none, or reaches nobody; the fault of whoever gave it.
+pub fn report_uri(text: &str) -> Result<ReportUri, String> {
+    // These end the URI where it stands in a record, so a URI that means them must encode them. RFC 9989 §4.8.
+    for (c, encoded) in [(',', "%2C"), (';', "%3B"), ('!', "%21")] {
+        if text.contains(c) {
+            return Err(format!("a `{c}` must be written `{encoded}` in a report URI (RFC 9989 §4.8)"));
+        }
+    }
+    let uri = ReportUri::parse(text).map_err(|fault| fault.to_string())?;
+    reaches_somebody(&uri)?;
+    Ok(uri)
+}
+
+/// Whether reports can get where a well-formed URI points to.
+fn reaches_somebody(uri: &ReportUri) -> Result<(), String> {
+    // A URI whose scheme a reporter does not know is passed over. RFC 9990 §4.
+    let is_https = uri.uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"));
+    let is_host = |name: &Name| name.labels().all(|label| label.iter().all(is_selector_octet));
+    match uri.host().filter(is_host) {
+        _ if !is_https && !uri.is_mailto() => {
+            Err("reports go to `mailto:` and `https:` URIs only; reporters pass over any other".to_owned())
+        }
+        Some(_) if is_https || uri.uri.contains('@') => Ok(()),
+        _ => Err("it names no host that reports could go to".to_owned()),
+    }
+}
+
+/// An octet of a selector, or of a host's label. RFC 6376 §3.1; underscores are seen in the wild.
+fn is_selector_octet(octet: &u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')
 }
 
 /// The size that [`PublicKey::bits`] gives for Ed25519. RFC 8463 §3.

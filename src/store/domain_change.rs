@@ -45,7 +45,7 @@ pub struct RequirementsChange {
 #[derive(Debug, Clone, PartialEq)]
 pub enum DomainChanged {
     /// As it stands now.
-    Changed(DomainRow),
+    Changed(Box<DomainRow>),
     /// There is no such domain, or it is deleted.
     NoSuchDomain,
     /// The requirements are no longer those that the change was made from; nothing has changed.
@@ -110,7 +110,7 @@ impl Store {
             write_events(&mut tx, id, None, &change.events, now, OPERATION).await?;
         }
         tx.commit(OPERATION).await?;
-        Ok(DomainChanged::Changed(row))
+        Ok(DomainChanged::Changed(Box::new(row)))
     }
 
     /// Deletes a domain softly: the row and its history stay. `false` when there is none or it is deleted.

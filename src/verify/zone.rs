@@ -12,6 +12,10 @@ use crate::verify::evidence::{Answer, Evidence, Question, RecordData, RecordType
 use crate::verify::report::DnsProvider;
 use crate::verify::step::Needs;
 
+/// Of the names above the domain's own, only those of so many labels are asked about: as with policies (RFC 9989 §4.10), so
+/// that a name of a hundred labels costs no more than one of ten.
+const LABELS_MAX: usize = 7;
+
 /// The zone of a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
@@ -51,8 +55,8 @@ pub fn find(domain: &Domain, evidence: &Evidence) -> Result<Zone, Needs> {
             Answer::Unknown(_) => return Ok(Zone::assumed(domain)),
             _ => {}
         }
-        match name.parent() {
-            Some(parent) if parent.is_at_or_below(&top) => name = parent,
+        match name.parent().map(|parent| parent.last_labels(LABELS_MAX)) {
+            Some(above) if above.is_at_or_below(&top) => name = above,
             _ => return Ok(Zone::assumed(domain)),
         }
     }

@@ -164,6 +164,21 @@ async fn all_faults_come_at_once_also_those_the_service_finds() {
     assert_eq!(at(json!({"client_id": client, "domain": "example.com", "provider": "nobody"})).await, "/provider");
     assert_eq!(at(json!({"client_id": client, "domain": "example.com", "provider": "manual"})).await, "/dkim");
     assert_eq!(at(json!([])).await, "");
+    let with = async |name: &str, value: Value| {
+        let mut body =
+            json!({"client_id": client, "domain": "example.com", "provider": "manual", "dkim": [{"selector": "s1"}]});
+        body[name] = value;
+        at(body).await
+    };
+    let rua = json!({"policy": "reject", "rua": ["mailto:a@b.example;p=none"]});
+    assert_eq!(with("dmarc", rua).await, "/dmarc/rua/0", "a semicolon would end the tag");
+    let record = json!({"record": "v=DMARC1; p=none; rua=mailto:\"x\"@b.example"});
+    assert_eq!(with("dmarc", record).await, "/dmarc/record", "the rua would be lost");
+    let includes =
+        json!({"includes": ["_spf.example.net", "Example.com", "_SPF.example.net"], "ips": ["192.0.2.1", "192.0.2.1"]});
+    assert_eq!(with("spf", includes).await, "/spf/includes/1 /spf/includes/2 /spf/ips/1");
+    let cname = json!([{"selector": "s1", "cname": "s1._domainkey.example.com"}]);
+    assert_eq!(with("dkim", cname).await, "/dkim/0/cname", "an alias of itself");
     let answer = register(json!({"client_id": client, "domain": "https://example.com", "provider": "host"})).await;
     assert!(answer.text.contains("this is a URL"), "the rule is told: {}", answer.text);
 }

@@ -65,6 +65,7 @@ impl Answer {
         let body = self.json();
         assert_eq!(body["status"], self.status.as_u16());
         assert!(!body["title"].as_str().unwrap().is_empty());
+        assert_eq!(body["detail"].is_string(), self.status.is_client_error(), "detail: {}", self.text);
         body["type"].as_str().unwrap().strip_prefix("/problems/").unwrap().to_owned()
     }
 

@@ -7,15 +7,16 @@ use crate::api::house::House;
 /// Every name of a list, page after page of `limit`.
 async fn names(house: &House, query: &str, limit: usize) -> Vec<String> {
     let (mut names, mut cursor) = (Vec::new(), String::new());
+    assert_eq!(house.operator("GET", "/v1/domains?q=", None).await.status, 200, "every name begins with nothing");
     for _ in 0..50 {
-        let page = house.operator("GET", &format!("/v1/domains?limit={limit}&cursor={cursor}{query}"), None).await;
+        let page = house.operator("GET", &format!("/v1/domains?limit={limit}{cursor}{query}"), None).await;
         assert_eq!(page.status, 200, "{}", page.text);
         let page = page.json();
         let data = page["data"].as_array().unwrap();
         assert!(data.len() <= limit);
         names.extend(data.iter().map(|domain| domain["domain"].as_str().unwrap().to_owned()));
         match page["next_cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
+            Some(next) => cursor = format!("&cursor={next}"),
             None => return names,
         }
     }

@@ -45,6 +45,29 @@ async fn everything_that_is_refused_is_a_problem() {
     check("a bad cursor", "GET", "/v1/domains?cursor=x", &[], empty(), "bad-query").await;
     check("another list's cursor", "GET", "/v1/clients?cursor=AAAA", &[], empty(), "bad-query").await;
     check("a typo", "GET", "/v1/domains?stauts=active", &[], empty(), "bad-query").await;
+    for parameter in ["limit", "cursor", "failing", "q"] {
+        let path = format!("/v1/domains?{parameter}=%ff");
+        let answer = check("no text", "GET", &path, &[], empty(), "bad-query").await;
+        assert_eq!(answer.pointers(), [format!("/{parameter}")]);
+    }
+    check("an empty filter", "GET", "/v1/domains?failing=", &[], empty(), "bad-query").await;
+    check("an empty limit", "GET", "/v1/domains?limit=", &[], empty(), "bad-query").await;
+    check("an empty cursor", "GET", "/v1/domains?cursor=", &[], empty(), "bad-query").await;
+    check("a query where none is", "GET", "/v1/tiers?x=1", &[], empty(), "bad-query").await;
+    check("a query of one thing", "GET", &format!("{one}?x=1"), &[], empty(), "bad-query").await;
+    check("a query of a change", "DELETE", &format!("{one}?x=1"), &[], empty(), "bad-query").await;
+    check("no wait", "GET", &format!("{one}/records?wait=31"), &[], empty(), "bad-query").await;
+    check("a wait", "GET", &format!("{one}/records?wait=30"), &[], empty(), "no-such-domain").await;
+    let verify = format!("{one}/verify");
+    check("a wait for a check", "POST", &format!("{verify}?wait=1"), &[], empty(), "no-such-domain").await;
+    check("no wait for a check", "POST", &format!("{verify}?wait=x"), &[], empty(), "bad-query").await;
+    check("an empty object", "POST", &verify, &[JSON], Body::from("{}"), "no-such-domain").await;
+    check("a body where none is", "POST", &verify, &[JSON], Body::from("{\"x\": 1}"), "invalid").await;
+    check("a broken body where none is", "POST", &verify, &[JSON], Body::from("{{{"), "bad-json").await;
+    let twice = Body::from("{\"name\": \"a\", \"name\": \"b\", \"tier\": \"velocity\"}");
+    assert_eq!(check("a name twice", "POST", "/v1/clients", &[JSON], twice, "invalid").await.pointers(), ["/name"]);
+    let large = Body::from("{\"name\": 1e400}");
+    assert_eq!(check("too large", "POST", "/v1/clients", &[JSON], large, "bad-json").await.pointers(), ["/name"]);
     check("a bad filter", "GET", "/v1/domains?failing=all", &[], empty(), "bad-query").await;
 }
 
@@ -175,6 +198,7 @@ async fn a_database_that_is_gone_is_told_by_readyz_and_leaves_healthz_alone() {
     }
     let down = house.call("GET", "/readyz", None, None).await;
     assert_eq!((down.status.as_u16(), &down.json()["database"]), (503, &json!("down")));
+    assert_eq!(down.header("retry-after"), "5");
     assert_eq!(house.call("GET", "/healthz", None, None).await.status, 200);
     let refused = house.operator("GET", "/v1/tiers", None).await;
     assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (503, "unavailable"), "{}", refused.text);

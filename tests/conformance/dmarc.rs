@@ -235,6 +235,20 @@ fn check_report(case: &Value) -> Result<(), String> {
     expect("authorised", case["expected"]["authorised"].as_bool(), Some(found == Authorisation::Given))
 }
 
+/// Whether we call a record or a value valid, or find a policy; nothing for other questions.
+pub(super) fn is_valid(case: &Value) -> Option<bool> {
+    match case["question"].as_str()? {
+        "dmarc.record.parse" | "dmarc.record.malformed" => Some(lint(case["record"].as_str()?.as_bytes()).valid),
+        "dmarc.tag.value" => Some(check_value(case["tag"].as_str()?, case["value"].as_str()?).is_ok()),
+        "dmarc.lookup" => Some(discovered(case, case["domain"].as_str()?).ok()?.found),
+        "dmarc.evaluate" => {
+            let from = case["header_from"].as_str()?;
+            Some(discovered(case, from.rsplit_once('@').map_or(from, |(_, domain)| domain)).ok()?.found)
+        }
+        _ => None,
+    }
+}
+
 /// Every finding that a case brings about has words, a code of its purpose, and facts.
 #[test]
 fn findings_speak() {

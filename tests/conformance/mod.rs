@@ -1,6 +1,7 @@
 //! Published suites, read from `$CONFORMANCE_DIR`; nothing of them is in this repository.
 
 mod command;
+mod differential;
 mod dkim;
 mod dmarc;
 mod spf;

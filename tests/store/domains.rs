@@ -291,7 +291,7 @@ async fn changed(world: World) {
 
 async fn changed_row(store: &Store, number: u128, change: &DomainChange, second: i64) -> DomainRow {
     match store.domain_change(id(number), change, at(second)).await.unwrap() {
-        DomainChanged::Changed(row) => row,
+        DomainChanged::Changed(row) => *row,
         other => panic!("{number}: {other:?}"),
     }
 }

@@ -11,6 +11,7 @@ use crate::http::domains::given::{self, DkimSchema, DmarcSchema, MxSchema, SpfSc
 use crate::http::field;
 use crate::http::json::{self, Fields};
 use crate::http::problem::{Kind, Problem};
+use crate::http::query::NoQuery;
 use crate::service::domains::DomainPatch;
 use crate::service::{Role, Service};
 
@@ -52,6 +53,7 @@ pub(in crate::http) async fn domain_change(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
+    _: NoQuery,
     body: json::Json,
 ) -> Result<Json<DomainBody>, Problem> {
     let (patch, bind) = body.read(patch)?;

@@ -50,7 +50,7 @@ pub(in crate::http) struct DmarcSchema {
     /// The weakest policy that will do: `none`, `quarantine` or `reject`.
     #[schema(example = "none")]
     policy: Option<String>,
-    /// Where aggregate reports must go: one URI or several, at most 10.
+    /// Where aggregate reports must go: a list of at most 10 URIs, `mailto:` or `https:`.
     #[schema(example = json!(["mailto:dmarc@example.com"]), max_items = 10)]
     rua: Option<Vec<String>>,
 }
@@ -82,7 +82,7 @@ pub(in crate::http) fn requirements(fields: &mut Fields) -> RequirementsGiven {
             Some(DmarcGiven {
                 record: dmarc.take("record", field::dmarc_record),
                 policy: dmarc.take("policy", field::policy),
-                rua: dmarc.one_or_list("rua", REPORT_URIS_MAX, field::report_uri),
+                rua: dmarc.list("rua", REPORT_URIS_MAX, field::report_uri),
             })
         }),
         mx: fields.objects("mx", MX_MAX, |mx| {

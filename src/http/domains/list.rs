@@ -34,7 +34,8 @@ pub(in crate::http) async fn domain_list(
         client_id: query.take("client_id", |text| Uuid::parse_str(text).map_err(|_| "must be a UUID".to_owned())),
         status: query.take("status", status),
         failing: query.take("failing", failing),
-        q: query.take("q", prefix),
+        // Every name begins with nothing.
+        q: query.take("q", prefix).filter(|text| !text.is_empty()),
     };
     let (limit, after) = (query.limit(), query.cursor_place());
     query.end()?;

@@ -16,6 +16,7 @@ use crate::http::domains::given::{self, DkimSchema, DmarcSchema, MxSchema, SpfSc
 use crate::http::field;
 use crate::http::json::{self, Fields};
 use crate::http::problem::{Problem, ProblemBody};
+use crate::http::query::NoQuery;
 use crate::http::records;
 use crate::service::domains::Registration;
 use crate::service::{Caller, Service};
@@ -67,6 +68,7 @@ pub(in crate::http) struct Registered {
 pub(in crate::http) async fn domain_register(
     State(service): State<Service>,
     Known(caller): Known,
+    _: NoQuery,
     body: json::Json,
 ) -> Result<impl IntoResponse, Problem> {
     let new = body.read(|fields| registration(fields, &caller))?;

@@ -42,7 +42,12 @@ pub fn text(kind: Kind) -> &'static str {
 ///
 /// `not-found` for a word that is no kind.
 pub async fn page(Path(word): Path<String>) -> Result<Response, Problem> {
-    let kind = Kind::parse(&word).ok_or_else(|| Problem::new(Kind::NotFound))?;
+    let kind = Kind::parse(&word).ok_or_else(|| {
+        Problem::because(
+            Kind::NotFound,
+            "there is no problem of this kind; `type` of a refusal names one that there is",
+        )
+    })?;
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"),

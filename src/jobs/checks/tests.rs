@@ -277,10 +277,10 @@ async fn one_client_holds_a_quarter_and_keeps_nobody_waiting() {
 
 #[tokio::test]
 async fn a_look_while_all_slots_are_taken_forgets_nothing() {
-    let world = World::with(|settings| settings.concurrency = 2).await;
-    let (_, zones) = many(&world, 5).await;
+    let world = World::with(|settings| settings.concurrency = 8).await;
+    let (_, zones) = many(&world, 12).await;
     let (worker, mut running) = idle(&world, Gate::of(zones, 0));
-    assert_eq!(filled(&worker, &mut running).await, (2, 0));
+    assert_eq!(filled(&worker, &mut running).await, (8, 0));
     assert!(running.backlog);
     assert!(!worker.fill(&mut running).await.unwrap(), "there is no room");
     assert!(running.backlog, "and more is due than there was room for");

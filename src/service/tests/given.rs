@@ -140,18 +140,53 @@ fn faults_name_their_fields() {
     let key = selectors(&[("s1", DkimKey::Key(short))]);
     assert_eq!(faults(RequirementsGiven { dkim: key, ..none() }), "/dkim/0/public_key");
     let spf = |includes: &str, ip_count: usize| {
-        let ips = Some(vec!["192.0.2.1".parse().unwrap(); ip_count]);
+        let ips = Some((0..ip_count).map(|n| format!("192.0.2.{n}").parse().unwrap()).collect());
         faults(RequirementsGiven { spf: Some(SpfGiven { includes: Some(names(includes)), ips }), ..none() })
     };
     assert_eq!(spf("a.test b.test", 32), "");
     assert_eq!(spf("a.test test", 33), "/spf/includes/1 /spf/ips");
-    assert_eq!(spf(&"a.test ".repeat(11), 0), "/spf/includes");
+    let eleven: Vec<String> = (0..11).map(|number| format!("a{number}.test")).collect();
+    assert_eq!(spf(&eleven.join(" "), 0), "/spf/includes");
+    assert_eq!(spf("a.test b.test a.test", 0), "/spf/includes/2", "twice");
+    assert_eq!(spf("a.test EXAMPLE.test", 0), "/spf/includes/1", "the domain itself");
+    assert_eq!(spf("sub.example.test test.test", 0), "", "a name below the domain is another");
+    let ips = Some(["192.0.2.1", "2001:db8::1", "2001:db8:0::1"].map(|ip| ip.parse().unwrap()).to_vec());
+    let twice = SpfGiven { includes: None, ips };
+    assert_eq!(faults(RequirementsGiven { spf: Some(twice), ..none() }), "/spf/ips/2");
+    let cname = |text: &str| {
+        faults(RequirementsGiven {
+            dkim: selectors(&[("s1", DkimKey::Any), ("s2", DkimKey::Cname(name(text)))]),
+            ..none()
+        })
+    };
+    assert_eq!(cname("s2._domainkey.example.test"), "/dkim/1/cname", "itself");
+    assert_eq!(cname("s1._domainkey.example.test"), "", "another selector's record");
     let rua = |uri: &str| {
         let dmarc = Some(DmarcGiven { rua: Some(vec![uri.to_owned()]), ..DmarcGiven::default() });
         faults(RequirementsGiven { dmarc, ..none() })
     };
     assert_eq!(rua("mailto:a@example.test"), "");
     assert_eq!(rua("a@example.test"), "/dmarc/rua/0");
+    assert_eq!(rua("https://example.test/r?a=b"), "");
+    assert_eq!(rua("mailto:a%3Bb@example.test"), "", "encoded");
+    for bad in [
+        "mailto:a@example.test;p=none",
+        "mailto:a@example.test,mailto:b@example.test",
+        "mailto:a@example.test!10m",
+        "javascript:alert(1)",
+        "http://example.test/",
+        "mailto://example.test",
+        "mailto:a@example.test%3Bp=none",
+        "https:///path",
+    ] {
+        assert_eq!(rua(bad), "/dmarc/rua/0", "{bad}");
+    }
+    let record = |text: &str| {
+        let record = Some(dmarc::parse(text.as_bytes()).unwrap().record);
+        faults(RequirementsGiven { dmarc: Some(DmarcGiven { record, ..DmarcGiven::default() }), ..none() })
+    };
+    assert_eq!(record("v=DMARC1; p=none; rua=mailto:a@example.test!10m"), "", "a size of RFC 7489 is passed over");
+    assert_eq!(record("v=DMARC1; p=none; ruf=http://example.test/"), "/dmarc/record");
     let mx = |hosts: &str| {
         let mx = Some(names(hosts).into_iter().map(|host| MxExpectation { host, preference: 1 }).collect());
         faults(RequirementsGiven { mx, ..none() })

@@ -266,15 +266,11 @@ fn required_terms(required: Required<'_>, kept: &Node) -> Vec<Directive> {
 
 /// The record without includes that another of its includes leads to anyway.
 fn without_redundant(record: &SpfRecord, tree: &Node) -> SpfRecord {
-    let mut kept: Vec<(&Directive, &Branch)> = record.directives.iter().zip(&tree.branches).collect();
+    let mut kept: Vec<Kept<'_>> = record.directives.iter().zip(&tree.branches).map(Kept::of).collect();
     let mut index = 0;
-    while let Some((directive, branch)) = kept.get(index) {
-        let target = branch.child.as_ref().filter(|_| directive.qualifier == Qualifier::Pass).map(|child| &child.name);
-        let is_redundant = target.is_some_and(|target| {
-            kept.iter().enumerate().any(|(other, (_, branch))| {
-                let passes = other != index && branch.qualifier() == Qualifier::Pass;
-                passes && branch.child.as_ref().is_some_and(|child| child.reaches(target))
-            })
+    while let Some(own) = kept.get(index) {
+        let is_redundant = own.target.is_some_and(|target| {
+            kept.iter().enumerate().any(|(other, kept)| other != index && kept.reaches.contains(target))
         });
         if is_redundant {
             kept.remove(index);
@@ -282,7 +278,25 @@ fn without_redundant(record: &SpfRecord, tree: &Node) -> SpfRecord {
             index += 1;
         }
     }
-    SpfRecord { directives: kept.into_iter().map(|(directive, _)| directive.clone()).collect(), ..record.clone() }
+    SpfRecord { directives: kept.into_iter().map(|kept| kept.directive.clone()).collect(), ..record.clone() }
+}
+
+/// A directive, and where it leads by way of `+` terms alone: told once, for trees may be large.
+struct Kept<'t> {
+    directive: &'t Directive,
+    target: Option<&'t Name>,
+    reaches: BTreeSet<&'t Name>,
+}
+
+impl<'t> Kept<'t> {
+    fn of((directive, branch): (&'t Directive, &'t Branch)) -> Kept<'t> {
+        let child = branch.child.as_ref();
+        Kept {
+            directive,
+            target: child.filter(|_| directive.qualifier == Qualifier::Pass).map(|child| &child.name),
+            reaches: child.filter(|_| branch.qualifier() == Qualifier::Pass).map(Node::reached).unwrap_or_default(),
+        }
+    }
 }
 
 /// The fewest outermost terms, the cheapest that do, without which the limit is kept; required ones are spared.

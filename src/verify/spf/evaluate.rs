@@ -28,6 +28,9 @@ use crate::verify::spf::trace::{Cause, Gave, TraceLine};
 use crate::verify::spf::{Session, SpfOutcome, SpfResult};
 use crate::verify::step::Needs;
 
+/// From how many lines on a trace leaves out networks that do not match: the rest of it stays, for lookups have a limit.
+const TRACE_LINES_MAX: usize = 1_000;
+
 /// One run.
 pub(super) struct Evaluation<'a> {
     session: &'a Session,
@@ -182,6 +185,9 @@ impl<'a> Evaluation<'a> {
     /// Goes through the terms of a record. RFC 7208 §4.6.
     fn walk(&mut self, record: &SpfRecord, owner: &Target, depth: u32) -> Result<Ended, Stop> {
         for directive in &record.directives {
+            if self.is_passed_over(directive) {
+                continue;
+            }
             let line = self.note(depth, owner, directive.to_string(), Gave::Opened);
             let is_passing = self.is_passing;
             self.is_passing = is_passing && directive.qualifier == Qualifier::Pass;
@@ -201,6 +207,12 @@ impl<'a> Evaluation<'a> {
             // RFC 7208 §4.7.
             None => Ok(Ended { result: SpfResult::Neutral, explanation: None }),
         }
+    }
+
+    /// Whether a term is a network without the client in it, one of so many that nobody will read its line.
+    fn is_passed_over(&self, directive: &Directive) -> bool {
+        self.trace.len() >= TRACE_LINES_MAX
+            && directive.mechanism.network().is_some_and(|network| !network.contains(self.ip))
     }
 
     /// Runs one term, counts its lookup, and notes on its line what ended the run, if it did.

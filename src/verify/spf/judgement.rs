@@ -30,7 +30,7 @@ use crate::verify::spf::lint::{advice, long_value, near_finding, syntax_finding}
 use crate::verify::spf::near::{near_miss, parted, run_together};
 use crate::verify::spf::reach::{Bound, Doubt, IP4_ADDRESSES_MAX, Reach, TermAt};
 use crate::verify::spf::select::texts;
-use crate::verify::spf::tree::{Branch, Node, NodeState};
+use crate::verify::spf::tree::{Node, NodeState, Visit};
 use crate::verify::spf::{SpfResult, failed_lookup, outcome_of_postmaster};
 use crate::verify::step::Needs;
 
@@ -244,15 +244,16 @@ impl Judge<'_> {
     /// What makes the record a permerror for sure, or could for some sender.
     fn errors(&self, tree: &Node) -> Vec<SpfFinding> {
         let mut errors = Vec::new();
-        for branch in &tree.branches {
+        'tree: for branch in &tree.branches {
             let required = branch.child.as_ref().is_some_and(|c| self.expectation.spf.includes.contains(&c.name));
             for visit in tree.walk_branch(branch) {
-                let term = TermAt { at: visit.owner.name.clone(), term: visit.branch.text() };
-                errors.extend(branch_error(visit.branch, term, required));
+                errors.extend(branch_error(visit, required));
+                // A record of rubbish would fill pages; the first faults are enough to begin with.
+                if errors.len() >= ERRORS_MAX {
+                    break 'tree;
+                }
             }
         }
-        // A record of rubbish would fill pages; the first faults are enough to begin with.
-        errors.truncate(ERRORS_MAX);
         let lookups = tree.lookups();
         if lookups > LOOKUPS_MAX {
             errors.push(SpfFinding::LookupsExceeded { lookups, costs: costs_of(tree) });
@@ -351,24 +352,27 @@ fn propose(report: &mut RecordReport, summary: &mut SpfSummary, suggestion: Sugg
 }
 
 /// What is surely wrong with one term.
-fn branch_error(branch: &Branch, term: TermAt, is_required: bool) -> Option<SpfFinding> {
+fn branch_error(visit: Visit<'_>, is_required: bool) -> Option<SpfFinding> {
+    let branch = visit.branch;
+    // Most terms have nothing wrong with them, and there may be thousands.
+    let term = || TermAt { at: visit.owner.name.clone(), term: branch.text() };
     if let Some(count) = branch.exchanges_over {
-        return Some(SpfFinding::ExchangesExceeded { term, count });
+        return Some(SpfFinding::ExchangesExceeded { term: term(), count });
     }
     let is_include = matches!(branch.mechanism(), None | Some(Mechanism::Include(_)));
     let Some(child) = &branch.child else {
         let nameless = is_include && branch.is_nameless;
-        return nameless.then_some(SpfFinding::IncludeWithoutRecord { term, target: None, is_required });
+        return nameless.then_some(SpfFinding::IncludeWithoutRecord { term: term(), target: None, is_required });
     };
     match &child.state {
         NodeState::Nothing => {
-            Some(SpfFinding::IncludeWithoutRecord { term, target: Some(child.name.clone()), is_required })
+            Some(SpfFinding::IncludeWithoutRecord { term: term(), target: Some(child.name.clone()), is_required })
         }
-        NodeState::Several(count) => Some(SpfFinding::IncludeSeveralRecords { term, count: *count }),
+        NodeState::Several(count) => Some(SpfFinding::IncludeSeveralRecords { term: term(), count: *count }),
         NodeState::Syntax(fault) => {
             Some(SpfFinding::Syntax { at: child.name.clone(), fault: fault.clone(), meant: None })
         }
-        NodeState::Loop => Some(SpfFinding::Loop { term, target: child.name.clone() }),
+        NodeState::Loop => Some(SpfFinding::Loop { term: term(), target: child.name.clone() }),
         NodeState::Record(_) | NodeState::Failed(_) | NodeState::Beyond => None,
     }
 }

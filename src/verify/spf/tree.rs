@@ -8,6 +8,7 @@
 //! `%{d}` and `%{o}` are known without a sender, for the sender is of this domain. A term with any other
 //! macro is counted, but not followed.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::protocol::name::Name;
@@ -23,6 +24,10 @@ use crate::verify::step::Needs;
 
 /// The most records of one tree that are looked into. Far more than ten lookups can reach. Design §6.
 pub const TREE_NAMES_MAX: usize = 60;
+
+/// The most terms of one tree. More than a check's evidence can hold in one record; who includes a large one again and
+/// again comes to more.
+pub const TREE_TERMS_MAX: usize = 12_000;
 
 /// The record of one name, and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,9 +176,16 @@ impl Node {
         }
     }
 
+    /// The names that are included or redirected to by way of `+` terms alone.
+    pub fn reached(&self) -> BTreeSet<&Name> {
+        let visits = self.walk();
+        let children = visits.iter().filter(|visit| visit.is_passing).filter_map(|visit| visit.branch.child.as_ref());
+        children.map(|child| &child.name).collect()
+    }
+
     /// Whether `name` is included or redirected to by way of `+` terms alone.
     pub fn reaches(&self, name: &Name) -> bool {
-        self.walk().iter().any(|visit| visit.is_passing && visit.branch.child.as_ref().is_some_and(|c| c.name == *name))
+        self.reached().contains(name)
     }
 
     /// The record, where one could be read.
@@ -227,13 +239,14 @@ struct Walker<'a> {
     evidence: &'a Evidence,
     needs: Needs,
     names: usize,
+    terms: usize,
     path: Vec<Name>,
 }
 
 impl<'a> Walker<'a> {
     fn new(root: &Name, evidence: &'a Evidence) -> Walker<'a> {
         let sender_domain = Target::of(root);
-        Walker { sender_domain, evidence, needs: Needs::default(), names: 0, path: Vec::new() }
+        Walker { sender_domain, evidence, needs: Needs::default(), names: 0, terms: 0, path: Vec::new() }
     }
 
     /// The node of a name. What is not known yet is noted as a need, and looks empty until then.
@@ -256,6 +269,8 @@ impl<'a> Walker<'a> {
             Some(Published::Failed(failure)) => closed(NodeState::Failed(failure)),
             Some(Published::One(txt)) => match parse(&txt.joined()) {
                 Err(fault) => closed(NodeState::Syntax(fault)),
+                // What is too much to look at, nobody has told.
+                Ok(_) if self.terms >= TREE_TERMS_MAX => closed(NodeState::Failed(Failure::Truncated)),
                 Ok(record) => {
                     self.path.push(target.name.clone());
                     let node = self.open(target, record);
@@ -268,8 +283,10 @@ impl<'a> Walker<'a> {
 
     /// The node of a record, with all that it leads to.
     fn open(&mut self, owner: Target, record: SpfRecord) -> Node {
-        let mut branches = Vec::new();
-        for directive in record.reachable() {
+        let reachable = record.reachable();
+        self.terms += reachable.len();
+        let mut branches = Vec::with_capacity(reachable.len() + 1);
+        for directive in reachable {
             let mut branch = Branch::new(BranchTerm::Directive(directive.clone()));
             branch.is_everybody = directive.mechanism == Mechanism::All;
             branch.networks.extend(directive.mechanism.network());

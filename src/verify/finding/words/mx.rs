@@ -139,11 +139,9 @@ pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
 
 /// The mail server to enter, where one is required, and its preference, without which no panel takes it.
 fn with_value(place: &Place<'_>) -> String {
+    let server = place.value.map_or(" for your mail server".to_owned(), |value| format!(", mail server `{value}`"));
     let preference = place.priority.unwrap_or(PREFERENCE);
-    match place.value {
-        Some(value) => format!(", mail server `{value}` and preference {preference}"),
-        None => format!(" for your mail server, with preference {preference}"),
-    }
+    format!("{server}, priority (preference) `{preference}`")
 }
 
 /// The preference told where none is required: with one host, any will do.
@@ -165,11 +163,11 @@ mod tests {
             let foreign = MxFinding::ForeignMx { hosts: Vec::new(), rank };
             for finding in [MxFinding::Missing, MxFinding::ImplicitMx, MxFinding::NullMx, foreign] {
                 let fix = said(&finding, Some("mx1.example.net"), Some(20));
-                assert!(fix.contains("mail server `mx1.example.net` and preference 20"), "{fix}");
+                assert!(fix.contains("mail server `mx1.example.net`, priority (preference) `20`"), "{fix}");
             }
         }
         let any = said(&MxFinding::Missing, None, None);
-        assert!(any.contains("for your mail server, with preference 10"), "{any}");
+        assert!(any.contains("for your mail server, priority (preference) `10`"), "{any}");
     }
 
     #[test]
