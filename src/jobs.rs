@@ -12,9 +12,9 @@ use std::time::Duration;
 const BACK_OFF_MIN: Duration = Duration::from_millis(500);
 
 /// The longest.
-const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
-/// How long to wait after failures in a row: doubling, from half a second to half a minute.
+/// How long to wait after failures in a row: doubling, from half a second to five seconds.
 #[derive(Debug, Default)]
 struct BackOff {
     failure_count: u32,
@@ -39,10 +39,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_half_a_minute() {
+    fn waits_double_up_to_five_seconds() {
         let mut back_off = BackOff::default();
         let waits: Vec<u128> = (0..8).map(|_| back_off.failed().as_millis()).collect();
-        assert_eq!(waits, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(waits, [500, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000, 5_000]);
         assert!(back_off.mended());
         assert!(!back_off.mended());
         assert_eq!(back_off.failed().as_millis(), 500);
