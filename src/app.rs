@@ -93,6 +93,8 @@ pub fn resolver(config: &Config) -> Result<Arc<dyn Resolver>, StartError> {
         servers,
         timeout: config.dns.timeout,
         in_flight_max: config.dns.max_in_flight,
+        authoritative_port: config.dns.authoritative_port,
+        allow_private_servers: config.dns.allow_private_servers,
     })))
 }
 
