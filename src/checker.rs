@@ -25,8 +25,9 @@ pub const QUESTION_COUNT_MAX: usize = 300;
 /// The most octets of evidence that one check keeps.
 pub const EVIDENCE_OCTETS_MAX: usize = 64 * 1_024;
 
-/// The most rounds of asking. The deepest chain of reasons is an SPF record's, with 60 names; more is a fault of a judge.
-pub const ROUND_COUNT_MAX: usize = 100;
+/// The most rounds of asking. The deepest chain of reasons is an SPF record's, with 60 names, each asked of caches and
+/// then confirmed; more is a fault of a judge.
+pub const ROUND_COUNT_MAX: usize = 200;
 
 /// What one check may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,4 +17,5 @@ pub mod report;
 pub mod spf;
 pub mod standing;
 pub mod step;
+pub mod vantage;
 pub mod zone;

@@ -43,7 +43,7 @@ fn run(case: &Value) -> Result<(), String> {
                 outcome = Some(done);
                 break;
             }
-            Step::Need(questions) => {
+            Step::Need(questions) | Step::Confirm(questions) => {
                 for question in questions {
                     assert!(!evidence.has(&question), "{}: asked twice: {question}", text("id"));
                     let answer = zone.answer(&question);

@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<ZoneText, ZoneTextFault> {
     for zone in zones.values_mut() {
         zone.mark_empty_names();
     }
-    Ok(ZoneText { zones, faults: reader.faults })
+    Ok(ZoneText { zones, faults: reader.faults, servers: BTreeMap::new() })
 }
 
 struct Reader {

@@ -8,6 +8,7 @@ mod dkim;
 mod dmarc;
 mod mx;
 mod spf;
+mod vantage;
 mod zone;
 
 use crate::protocol::name::Name;
@@ -57,6 +58,7 @@ pub fn message(finding: &Finding) -> String {
         Finding::Dmarc(finding) => dmarc::message(finding),
         Finding::Mx(finding) => mx::message(finding),
         Finding::Zone(finding) => zone::message(finding),
+        Finding::Vantage(finding) => vantage::message(finding),
         Finding::Advice(finding) => advice::message(finding),
     }
 }
@@ -69,6 +71,7 @@ pub fn fix(finding: &Finding, place: &Place<'_>) -> String {
         Finding::Dmarc(finding) => dmarc::fix(finding, place),
         Finding::Mx(finding) => mx::fix(finding, place),
         Finding::Zone(finding) => zone::fix(finding, place),
+        Finding::Vantage(finding) => vantage::fix(finding, place),
         Finding::Advice(finding) => advice::fix(finding, place),
     }
 }
