@@ -110,8 +110,7 @@ pub fn of(name: &Name, evidence: &Evidence) -> Result<Option<Name>, Needs> {
     let mut needs = Needs::default();
     let mut found = None;
     for above in std::iter::successors(Some(name.clone()), Name::parent).filter(|above| *above != Name::root()) {
-        let has_servers =
-            needs.keep(evidence.ask(&ns(&above))).is_some_and(|answer| !names_in(answer).is_empty());
+        let has_servers = needs.keep(evidence.ask(&ns(&above))).is_some_and(|answer| !names_in(answer).is_empty());
         if found.is_none() && (has_servers || evidence.delegation(&above).is_some()) {
             found = Some(above);
         }

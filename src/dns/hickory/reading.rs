@@ -63,7 +63,8 @@ pub(super) fn read_told(message: &Message, question: &Question, manner: Manner) 
 /// RFC 1034 §4.3.2, step 3b.
 fn referral(message: &Message, question: &Question) -> Option<Told> {
     let metadata = &message.metadata;
-    let refers = metadata.response_code == ResponseCode::NoError && !metadata.authoritative && message.answers.is_empty();
+    let refers =
+        metadata.response_code == ResponseCode::NoError && !metadata.authoritative && message.answers.is_empty();
     if !refers || !answers_question(message, &question.name, question.record_type) {
         return None;
     }

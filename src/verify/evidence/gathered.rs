@@ -46,11 +46,8 @@ impl Evidence {
     /// from now on their words count. [`crate::verify::evidence::word`] says how.
     pub fn confirm(&mut self, questions: impl IntoIterator<Item = Question>) {
         self.sought.extend(questions);
-        let words: BTreeMap<Question, Word> = self
-            .sought
-            .iter()
-            .filter_map(|question| Some((question.clone(), word::of(question, self)?)))
-            .collect();
+        let words: BTreeMap<Question, Word> =
+            self.sought.iter().filter_map(|question| Some((question.clone(), word::of(question, self)?))).collect();
         self.words = words;
     }
 

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::protocol::name::Name;
 use crate::verify::evidence::{
-    Alias, Answer, Authority, Delegation, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply, Txt, Vantage,
+    Alias, Answer, Authority, Delegation, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply,
+    Txt, Vantage,
 };
 
 /// The form that this release writes, and the highest that it reads.

@@ -42,17 +42,16 @@ pub(super) fn fix(finding: &VantageFinding, place: &Place<'_>) -> String {
             "At the registrar, set the name servers of {zone} to the ones that serve it now; if they are {}, enter those.",
             listed(own)
         ),
-        VantageFinding::DelegationLame { zone, .. } => format!(
-            "At the registrar, remove these name servers from {zone}, or have the zone set up on them."
-        ),
+        VantageFinding::DelegationLame { zone, .. } => {
+            format!("At the registrar, remove these name servers from {zone}, or have the zone set up on them.")
+        }
         VantageFinding::DelegationElsewhere { zone, .. } => format!(
             "At the registrar, set the name servers of {zone} to those of the provider where its records are kept, or add the zone there; then host {} is seen.",
             place.field()
         ),
-        VantageFinding::Bogus { .. } => format!(
-            "Have the zone {} signed again, or remove its DS record at the registrar until it is.",
-            place.zone
-        ),
+        VantageFinding::Bogus { .. } => {
+            format!("Have the zone {} signed again, or remove its DS record at the registrar until it is.", place.zone)
+        }
     }
 }
 
