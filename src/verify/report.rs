@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::protocol::dmarc::Policy;
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
+use crate::verify::doubt::Denial;
 use crate::verify::evidence::RecordType;
 use crate::verify::finding::Finding;
 use crate::verify::purpose::{Action, Purpose, Verdict};
@@ -32,6 +33,16 @@ impl Report {
     /// The verdict over all records of one purpose.
     pub fn verdict(&self, purpose: Purpose) -> Verdict {
         Verdict::over(self.records.iter().filter(|r| r.purpose == purpose && !r.staged).map(|r| r.verdict))
+    }
+
+    /// How sure a negative verdict on one purpose is: one record that surely fails is enough.
+    pub fn denial(&self, purpose: Purpose) -> Denial {
+        let failing = self.records.iter().filter(|r| r.purpose == purpose && !r.staged && r.verdict.is_failure());
+        let words = failing.filter_map(|record| record.propagation.as_ref());
+        words.fold(Denial { is_certain: false, ttl_seconds: 0 }, |denial, word| Denial {
+            is_certain: denial.is_certain || word.confirmed,
+            ttl_seconds: denial.ttl_seconds.max(word.denial_ttl_seconds),
+        })
     }
 
     /// Whether every purpose is valid.

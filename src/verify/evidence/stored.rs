@@ -411,7 +411,7 @@ mod tests {
     fn reply() -> impl Strategy<Value = Reply> {
         let vantage = prop_oneof![Just(Vantage::Recursive), Just(Vantage::Authoritative)];
         // Flow labels are no part of an address's text.
-        let server = proptest::option::of((any::<std::net::IpAddr>(), any::<u16>()).prop_map(SocketAddr::from));
+        let server = proptest::option::of((any::<IpAddr>(), any::<u16>()).prop_map(SocketAddr::from));
         (vantage, server, answer()).prop_map(|(vantage, server, answer)| Reply { vantage, server, answer })
     }
 
