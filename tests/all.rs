@@ -15,4 +15,5 @@ mod process;
 mod store;
 mod story;
 mod support;
+mod vantage;
 mod zones;

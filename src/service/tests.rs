@@ -104,7 +104,11 @@ impl World {
 pub(crate) fn settings() -> Settings {
     let rung = |younger, every| Rung { younger_than: Duration::from_mins(younger), every: Duration::from_mins(every) };
     Settings {
-        patience: Patience { grace: TimeDelta::hours(72), recovery_hold: TimeDelta::hours(1), stale_limit: TimeDelta::hours(72) },
+        patience: Patience {
+            grace: TimeDelta::hours(72),
+            recovery_hold: TimeDelta::hours(1),
+            stale_limit: TimeDelta::hours(72),
+        },
         rhythm: Rhythm {
             pending_ladder: vec![rung(15, 2), rung(120, 10), rung(1_440, 60)],
             active_interval: Duration::from_hours(12),

@@ -328,11 +328,8 @@ fn succeed(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, happ
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
-        grace: Duration::hours(72),
-        recovery_hold: Duration::hours(1),
-        stale_limit: Duration::hours(48),
-    };
+    const PATIENCE: Patience =
+        Patience { grace: Duration::hours(72), recovery_hold: Duration::hours(1), stale_limit: Duration::hours(48) };
 
     /// Runs a history: each step is hours since the start and a letter for the report (`v` all valid, `f` DKIM
     /// missing, `u` unknown), and shows what happened.
