@@ -417,11 +417,19 @@ mod tests {
 
     fn evidence() -> impl Strategy<Value = Evidence> {
         let question = (name(), proptest::sample::select(RecordType::ALL.to_vec()), vec(reply(), 0..3));
-        vec(question, 0..5).prop_map(|questions| {
+        let delegation = (name(), vec(name(), 0..3), vec((name(), any::<IpAddr>()), 0..3));
+        (vec((question, any::<bool>()), 0..5), vec(delegation, 0..3)).prop_map(|(questions, delegations)| {
             let mut evidence = Evidence::new();
-            for (name, record_type, replies) in questions {
-                evidence.add(Question::new(name, record_type), replies);
+            for (zone, servers, glue) in delegations {
+                evidence.add_delegation(zone, Delegation { servers, glue });
             }
+            let mut sought = Vec::new();
+            for ((name, record_type, replies), is_sought) in questions {
+                let question = Question::new(name, record_type);
+                sought.extend(is_sought.then(|| question.clone()));
+                evidence.add(question, replies);
+            }
+            evidence.confirm(sought);
             evidence
         })
     }
