@@ -66,18 +66,6 @@ pub enum StartError {
     Signals(#[source] io::Error),
 }
 
-/// A fault with its causes, on one line.
-pub fn chain(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(fault) = cause {
-        text.push_str(": ");
-        text.push_str(&fault.to_string());
-        cause = fault.source();
-    }
-    text
-}
-
 /// The resolver of the settings: those named there, or the system's.
 ///
 /// # Errors

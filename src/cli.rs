@@ -4,15 +4,18 @@
 //! configuration or input is a sentence that names what is wrong, and exit code 2.
 
 pub mod check;
+pub mod dmarc;
 pub mod dns_args;
 pub mod exit;
 pub mod expect;
 pub mod health;
 pub mod key;
+pub mod lint;
 pub mod migrate;
 pub mod output;
 pub mod records;
 pub mod serve;
+pub mod spf;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -23,15 +26,18 @@ use clap::{CommandFactory, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::cli::check::CheckArgs;
+use crate::cli::dmarc::DmarcArgs;
 use crate::cli::dns_args::DnsArgs;
 use crate::cli::exit::Exit;
 use crate::cli::expect::{ExpectArgs, Expected};
 use crate::cli::health::HealthArgs;
 use crate::cli::key::KeyArgs;
+use crate::cli::lint::LintArgs;
 use crate::cli::migrate::MigrateArgs;
 use crate::cli::output::Format;
 use crate::cli::records::RecordsArgs;
 use crate::cli::serve::ServeArgs;
+use crate::cli::spf::SpfArgs;
 use crate::config::providers::Profile;
 use crate::config::{Config, Flags};
 use crate::http;
@@ -69,6 +75,9 @@ enum Command {
     Serve(ServeArgs),
     Check(Box<CheckArgs>),
     Records(RecordsArgs),
+    Spf(SpfArgs),
+    Dmarc(DmarcArgs),
+    Lint(LintArgs),
     Migrate(MigrateArgs),
     Key(KeyArgs),
     /// Print the OpenAPI document
@@ -94,6 +103,9 @@ pub async fn run() -> ExitCode {
         }
         Command::Check(args) => check::run(*args, &common).await,
         Command::Records(args) => records::run(&args, &common),
+        Command::Spf(args) => spf::run(&args, &common).await,
+        Command::Dmarc(args) => dmarc::run(&args, &common).await,
+        Command::Lint(args) => lint::run(args, &common).await,
         Command::Migrate(args) => migrate::run(&args, &common).await,
         Command::Key(args) => key::run(args, &common).await,
         Command::Openapi => openapi(),

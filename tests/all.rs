@@ -6,6 +6,7 @@
 
 mod api;
 mod architecture;
+mod commands;
 mod config;
 mod conformance;
 mod dependencies;

@@ -112,8 +112,26 @@ async fn questions_are_sent_as_they_should_be() {
     }
     let asked = server.asked();
     assert!(asked.iter().all(|asked| asked.recursion_desired && asked.payload == Some(1_232) && !asked.over_tcp));
+    assert!(asked.iter().all(|asked| asked.authentic_wanted), "AD says what DO would, in smaller packets");
     // With 23 letters in 8 names, all of them small is one in 2^184.
     assert!(asked.iter().any(|asked| asked.spelled.iter().any(u8::is_ascii_uppercase)), "0x20 is on");
+}
+
+#[tokio::test]
+async fn what_a_server_vouches_for_is_authentic() {
+    let server = DnsServer::zones(
+        "$ORIGIN signed.test.\n@ SOA ns h 1 1 1 1 60\n@ TXT x\nalias CNAME plain.test.\n;@ secure signed.test.\n\
+         plain.test. SOA ns h 1 1 1 1 60\nplain.test. TXT y\n",
+    );
+    let hickory = Hickory::new(settings(&[&server]));
+    let asked = ["signed.test", "no.signed.test", "alias.signed.test", "plain.test", "no.plain.test"];
+    let mut authentic = Vec::new();
+    for name in asked {
+        let replies = hickory.ask(&question(name, RecordType::Txt)).await;
+        assert!(replies[0].answer.is_definite(), "{name}");
+        authentic.push(replies[0].answer.is_authentic());
+    }
+    assert_eq!(authentic, [true, true, false, false, false], "a chain into an unsigned zone proves nothing");
 }
 
 #[tokio::test]

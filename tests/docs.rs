@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use sendready::protocol::name::Name;
+use sendready::verify::evidence::RecordType;
 use sendready::verify::finding::words::{self, Place};
 use sendready::verify::finding::{Fact, Finding};
 use sendready::verify::purpose::Purpose;
@@ -98,7 +99,11 @@ fn said(finding: &Finding) -> (String, String) {
         Purpose::Mx => (name("example.com"), "mx.example.net"),
     };
     let zone = name("example.com");
-    let place = Place { zone: &zone, name: &name_of_record, value: Some(value), provider: None };
+    let (record_type, priority) = match finding.purpose() {
+        Purpose::Mx => (RecordType::Mx, Some(10)),
+        _ => (RecordType::Txt, None),
+    };
+    let place = Place { zone: &zone, name: &name_of_record, record_type, value: Some(value), priority, provider: None };
     (words::message(finding), words::fix(finding, &place))
 }
 

@@ -76,7 +76,7 @@ fn faults_name_what_is_wrong_and_end_with_2() {
 
 #[test]
 fn every_command_has_help() {
-    for command in ["serve", "check", "records", "migrate", "key", "openapi", "health"] {
+    for command in ["serve", "check", "records", "spf", "dmarc", "lint", "migrate", "key", "openapi", "health"] {
         check("help", &[command, "--help"], &[], 0, &["Usage: sendready"]);
     }
 }

@@ -1,3 +1,4 @@
 //! The whole story on real servers: register, publish on knot, see it through unbound, on both databases.
 
+mod outage;
 mod real;

@@ -7,12 +7,14 @@ mod api;
 mod command;
 mod library;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use sendready::cli::expect::{ExpectArgs, Expected};
 use sendready::protocol::domain::Domain;
+use sendready::verify::finding::Finding;
 use serde_json::Value;
 
 /// What a zone is checked with: the arguments of `check`.
@@ -121,4 +123,36 @@ pub fn timeless(mut report: Value) -> Value {
 #[test]
 fn there_are_zones_enough() {
     assert!(fixtures().len() >= 25);
+}
+
+/// The codes that no zone can bring about by itself, why, and the test that brings them about instead.
+const ELSEWHERE: [(&str, &str, &str); 3] = [
+    ("dmarc.too-weak", "only the API requires a policy", "zones::api::what_only_the_api_can_require"),
+    ("dmarc.reports-missing", "only the API requires reports", "zones::api::what_only_the_api_can_require"),
+    ("requirements.missing", "only a row of the database can lack them", "service::tests::checking"),
+];
+
+#[test]
+fn every_finding_is_reached_by_a_zone() {
+    let reports: Vec<Value> = fixtures().iter().map(Fixture::report).collect();
+    let codes_of = |findings: &Value| -> Vec<String> {
+        let findings = findings.as_array().expect("a list of findings");
+        findings.iter().map(|finding| finding["code"].as_str().expect("a code").to_owned()).collect()
+    };
+    let mut reached: BTreeSet<String> = BTreeSet::new();
+    for report in &reports {
+        reached.extend(codes_of(&report["advisories"]));
+        for record in report["records"].as_array().expect("records") {
+            reached.extend(codes_of(&record["findings"]));
+        }
+    }
+    let known: BTreeSet<String> = Finding::examples().iter().map(|finding| finding.code().to_owned()).collect();
+    let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|(code, ..)| (*code).to_owned()).collect();
+    let unreached: Vec<&String> = known.difference(&reached).filter(|code| !elsewhere.contains(*code)).collect();
+    assert!(unreached.is_empty(), "no zone brings about {unreached:?}");
+    let idle: Vec<&String> =
+        elsewhere.iter().filter(|code| reached.contains(*code) || !known.contains(*code)).collect();
+    assert!(idle.is_empty(), "ELSEWHERE lists {idle:?} for nothing");
+    let undocumented: Vec<&String> = reached.difference(&known).collect();
+    assert!(undocumented.is_empty(), "{undocumented:?} have no example, so nobody documents them");
 }

@@ -29,7 +29,7 @@ impl Resolver for Slow {
             tokio::time::sleep(Duration::from_secs(1)).await;
             self.now.fetch_sub(1, Ordering::SeqCst);
             let records = vec![RecordData::Txt(Txt::of("x".repeat(self.octets)))];
-            let answer = Answer::Found(Found { records, ttl_seconds: 1, aliases: Vec::new() });
+            let answer = Answer::Found(Found { records, ttl_seconds: 1, aliases: Vec::new(), authentic: false });
             vec![Reply { vantage: Vantage::Recursive, server: None, answer }]
         }
         .boxed()

@@ -15,6 +15,7 @@ use crate::cli::output::{self, Format};
 use crate::service::keys::KeyRequest;
 use crate::service::{Error, PAGE_ITEMS_MAX, Service};
 use crate::store::{KeyRow, Role};
+use crate::telemetry;
 
 /// Make, list and revoke API keys
 #[derive(Debug, Args)]
@@ -65,17 +66,17 @@ pub async fn run(args: KeyArgs, common: &Common) -> Exit {
     };
     let service = match app::service_on_migrated_store(&config).await {
         Ok(service) => service,
-        Err(fault) => return common.fault(&app::chain(&fault)),
+        Err(fault) => return common.fault(&telemetry::chain(&fault)),
     };
     match args.command {
         KeyCommand::Create { role, client, name } => create(&service, role, client, name, common).await,
         KeyCommand::List => match all(&service).await {
             Ok(keys) => wrote(list(&mut io::stdout().lock(), &keys, common.format())),
-            Err(fault) => common.fault(&app::chain(&fault)),
+            Err(fault) => common.fault(&telemetry::chain(&fault)),
         },
         KeyCommand::Revoke { id } => match service.key_revoke(id).await {
             Ok(()) => wrote(writeln!(io::stdout().lock(), "revoked {id}")),
-            Err(fault) => common.fault(&app::chain(&fault)),
+            Err(fault) => common.fault(&telemetry::chain(&fault)),
         },
     }
 }
@@ -111,7 +112,7 @@ async fn create(service: &Service, role: RoleArg, client: Option<Uuid>, name: Op
                 Format::Table => writeln!(out, "{}", secret.expose_secret()),
             })
         }
-        Err(fault) => common.fault(&app::chain(&fault)),
+        Err(fault) => common.fault(&telemetry::chain(&fault)),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cli::Common;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Format};
 use crate::store::MigrationState;
+use crate::telemetry;
 
 /// Run the database's migrations and stop
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub async fn run(args: &MigrateArgs, common: &Common) -> Exit {
             Ok(()) => Exit::Valid,
             Err(_) => Exit::Interrupted,
         },
-        Err(fault) => common.fault(&app::chain(&fault)),
+        Err(fault) => common.fault(&telemetry::chain(&fault)),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::verify::report::{RecordReport, Report};
 /// The longest text out of DNS that a table shows, in characters; the whole of it is in the JSON.
 const CELL_CHARS_MAX: usize = 120;
 
+/// The longest line of strangers' text outside a table, in characters.
+const LINE_CHARS_MAX: usize = 1_000;
+
 /// The forms of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -116,6 +119,35 @@ fn to_do(out: &mut impl Write, report: &Report, record: &RecordReport) -> io::Re
         ),
         _ => Ok(()),
     }
+}
+
+/// Writes findings with what to do about them.
+///
+/// # Errors
+///
+/// When standard output is gone.
+pub fn findings(out: &mut impl Write, findings: &[Finding], place: &Place<'_>) -> io::Result<()> {
+    for finding in findings {
+        writeln!(out, "  {} {}: {}", mark(finding), finding.code(), words::message(finding))?;
+        writeln!(out, "    → {}", words::fix(finding, place))?;
+    }
+    Ok(())
+}
+
+/// A text of strangers as a terminal may show it: control characters escaped, and cut when long.
+pub fn printable(text: &str) -> String {
+    let mut printable = String::new();
+    for letter in text.chars().take(LINE_CHARS_MAX) {
+        if letter.is_control() {
+            printable.extend(letter.escape_default());
+        } else {
+            printable.push(letter);
+        }
+    }
+    if text.chars().nth(LINE_CHARS_MAX).is_some() {
+        printable.push('…');
+    }
+    printable
 }
 
 fn mark(finding: &Finding) -> &'static str {

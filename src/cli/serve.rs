@@ -7,6 +7,7 @@ use crate::cli::Common;
 use crate::cli::dns_args::DnsArgs;
 use crate::cli::exit::Exit;
 use crate::lifecycle::End;
+use crate::telemetry;
 
 /// Serve the API and check domains
 #[derive(Debug, Args)]
@@ -36,5 +37,5 @@ pub async fn run(args: ServeArgs, common: &Common) -> Result<End, Exit> {
         flags.public_url.clone_from(&args.public_url);
         flags.concurrency.clone_from(&args.concurrency);
     });
-    app::serve(config?).await.map_err(|fault| common.fault(&app::chain(&fault)))
+    app::serve(config?).await.map_err(|fault| common.fault(&telemetry::chain(&fault)))
 }

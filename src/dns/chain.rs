@@ -12,17 +12,28 @@ use crate::verify::evidence::{Alias, Answer, Authority, Denial, Failure, Found, 
 pub(super) struct Chain {
     aliases: Vec<Alias>,
     end: Name,
+    /// Whether every message so far was authentic; nothing before the first.
+    authentic: Option<bool>,
 }
 
 impl Chain {
     /// The chain that has not left `name`.
     pub(super) fn at(name: Name) -> Chain {
-        Chain { aliases: Vec::new(), end: name }
+        Chain { aliases: Vec::new(), end: name, authentic: None }
     }
 
     /// The name that is to be asked now.
     pub(super) fn end(&self) -> &Name {
         &self.end
+    }
+
+    /// Takes in whether what is learnt now is authentic. A chain is as good as its weakest part.
+    pub(super) fn weigh(&mut self, authentic: bool) {
+        self.authentic = Some(authentic && self.authentic.unwrap_or(true));
+    }
+
+    fn is_authentic(&self) -> bool {
+        self.authentic.unwrap_or(false)
     }
 
     /// Goes from the end to `target`.
@@ -46,7 +57,8 @@ impl Chain {
         // A set holds no record twice. RFC 2181 §5.
         records.dedup();
         let ttl_seconds = self.aliases.iter().map(|alias| alias.ttl_seconds).fold(ttl_seconds, u32::min);
-        Answer::Found(Found { records, ttl_seconds, aliases: self.aliases })
+        let authentic = self.is_authentic();
+        Answer::Found(Found { records, ttl_seconds, aliases: self.aliases, authentic })
     }
 
     /// The chain that its server does not follow to the end: the last CNAME is what it has.
@@ -59,12 +71,14 @@ impl Chain {
 
     /// The chain whose end exists, without such records.
     pub(super) fn no_data(self, authority: Option<Authority>) -> Answer {
-        Answer::NoData(Denial { aliases: self.aliases, authority })
+        let authentic = self.is_authentic();
+        Answer::NoData(Denial { aliases: self.aliases, authority, authentic })
     }
 
     /// The chain whose end does not exist.
     pub(super) fn no_such_name(self, authority: Option<Authority>) -> Answer {
-        Answer::NoSuchName(Denial { aliases: self.aliases, authority })
+        let authentic = self.is_authentic();
+        Answer::NoSuchName(Denial { aliases: self.aliases, authority, authentic })
     }
 }
 
@@ -77,6 +91,18 @@ mod tests {
         let mut chain = Chain::at(Name::parse("0.test").unwrap());
         let result = steps.iter().try_for_each(|step| chain.follow(Name::parse(step).unwrap(), 1));
         assert_eq!(result.map(|()| chain.aliases.len()), expected, "{why}");
+    }
+
+    #[test]
+    fn a_chain_is_as_authentic_as_its_weakest_part() {
+        for (parts, expected) in
+            [(&[][..], false), (&[true], true), (&[true, true], true), (&[true, false], false), (&[false, true], false)]
+        {
+            let mut chain = Chain::at(Name::root());
+            parts.iter().for_each(|part| chain.weigh(*part));
+            assert_eq!(chain.clone().found(Vec::new(), 1).is_authentic(), expected, "{parts:?}");
+            assert_eq!(chain.no_data(None).is_authentic(), expected, "{parts:?}");
+        }
     }
 
     #[test]

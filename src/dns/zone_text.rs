@@ -19,9 +19,11 @@
 //!
 //! A SOA begins a zone; the records behind it belong to it until the next SOA. Records before any SOA stand in a
 //! zone without a name: their denials carry no authority. A name in no zone does not exist.
+//!
 //! Such a text is what a recursive server says. What the zones' own servers say is in texts of their own
 //! ([`ZoneText::with_server`]), so that caches may be stale and servers may disagree.
 //!
+//! `;@ secure NAME` makes everything at and below that name authentic, as a signed zone is to who validates.
 //! `;@ OUTCOME NAME TYPE` makes that question fail with that outcome of the contract (`servfail`, `refused`,
 //! `timeout`, `truncated`, `malformed`, `lame`, `bogus`, `unreachable`); `*` is every type. To a name server it is a comment.
 //!
@@ -132,6 +134,8 @@ pub struct ZoneText {
     faults: BTreeMap<(Name, Option<RecordType>), Failure>,
     /// The authoritative servers, each with what it serves.
     servers: BTreeMap<IpAddr, ZoneText>,
+    /// Names at and below which all is authentic.
+    secure: BTreeSet<Name>,
 }
 
 impl FromStr for ZoneText {
@@ -152,6 +156,7 @@ impl ZoneText {
             if let Some(failure) = self.fault(chain.end(), question.record_type) {
                 return Answer::Unknown(failure);
             }
+            chain.weigh(ancestors(chain.end().clone()).any(|above| self.secure.contains(&above)));
             let Some(zone) = self.zone_of(chain.end()) else { return chain.no_such_name(None) };
             let (target, ttl_seconds) = match zone.look_up(chain.end(), question.record_type) {
                 Lookup::Found(set) => return chain.found(set.records.clone(), set.ttl_seconds),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::protocol::name::Name;
 use crate::service::requirements::RequirementsSource;
+use crate::verify::evidence::RecordType;
 use crate::verify::finding::words::{self, Place};
 use crate::verify::finding::{Fact, Finding};
 use crate::verify::purpose::{Purpose, Verdict};
@@ -359,12 +360,14 @@ fn advisory_body(report: &Report, finding: &Finding) -> FindingBody {
         Some(record) => finding_body(finding, &Place::of(report, record)),
         None => {
             let (zone, provider) = (&report.zone, report.dns_provider.as_ref());
-            finding_body(finding, &Place { zone, name: report.domain.name(), value: None, provider })
+            let (name, record_type) = (report.domain.name(), RecordType::Txt);
+            finding_body(finding, &Place { zone, name, record_type, value: None, priority: None, provider })
         }
     }
 }
 
-fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
+/// A finding with its words, for the panel where `place` is edited.
+pub fn finding_body(finding: &Finding, place: &Place<'_>) -> FindingBody {
     FindingBody {
         code: finding.code(),
         severity: finding.severity().as_str(),
@@ -411,7 +414,6 @@ mod tests {
     use super::*;
     use crate::protocol::dmarc::Policy;
     use crate::protocol::domain::Domain;
-    use crate::verify::evidence::RecordType;
     use crate::verify::finding::zone::{Misplacement, ZoneFinding};
     use crate::verify::purpose::Action;
 

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::service;
 use crate::service::{Error, StoreError};
+use crate::telemetry::chain;
 
 /// The media type of a problem. RFC 9457 §3.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -267,18 +268,6 @@ impl From<service::FieldFault> for FieldFault {
     fn from(fault: service::FieldFault) -> FieldFault {
         FieldFault { pointer: fault.pointer, detail: fault.detail }
     }
-}
-
-/// An error and its causes, said once, where it stops being passed on.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn field_count(count: usize) -> String {

@@ -10,6 +10,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ use tokio_util::task::TaskTracker;
 
 /// How long a client may take for a request's head, and how long an idle connection is kept.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long a client may leave an answer unread before its connection is dropped.
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The largest head of a request, in octets; beyond it hyper answers 431.
 const HEAD_OCTETS_MAX: usize = 32 * 1024;
@@ -37,6 +41,8 @@ pub struct Bounds {
     pub grace: Duration,
     /// How long a client may take for a request's head.
     pub head_time_max: Duration,
+    /// How long a client may leave an answer unread.
+    pub unread_time_max: Duration,
     /// The most connections at once.
     pub connections_max: usize,
 }
@@ -44,7 +50,12 @@ pub struct Bounds {
 impl Bounds {
     /// The bounds of a server in earnest.
     pub fn with_grace(grace: Duration) -> Bounds {
-        Bounds { grace, head_time_max: HEAD_TIME_MAX, connections_max: CONNECTIONS_MAX }
+        Bounds {
+            grace,
+            head_time_max: HEAD_TIME_MAX,
+            unread_time_max: UNREAD_TIME_MAX,
+            connections_max: CONNECTIONS_MAX,
+        }
     }
 }
 
@@ -61,7 +72,7 @@ pub async fn serve_within(listener: TcpListener, router: Router, stop: Cancellat
     let connections = TaskTracker::new();
     let hard_stop = CancellationToken::new();
     while let Some((stream, place)) = next_connection(&listener, &places, &stop).await {
-        let connection = connection(stream, router.clone(), stop.clone(), bounds.head_time_max);
+        let connection = connection(stream, router.clone(), stop.clone(), bounds);
         let hard_stop = hard_stop.clone();
         connections.spawn(async move {
             tokio::select! {
@@ -107,14 +118,17 @@ async fn next_connection(
 }
 
 /// One connection, from its first request to its last.
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, head_time_max: Duration) {
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, bounds: Bounds) {
     // Without it small answers wait for the client's acknowledgement (RFC 896).
     let _ = stream.set_nodelay(true);
+    // The system's own clock over what is sent and not taken (RFC 5482); it also ends connections to clients
+    // that are gone. A system without it serves all the same.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(bounds.unread_time_max));
     let service = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(head_time_max)
+        .header_read_timeout(bounds.head_time_max)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_OCTETS_MAX)
         .max_buf_size(HEAD_OCTETS_MAX * 2);

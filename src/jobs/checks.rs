@@ -14,9 +14,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::jobs::{BackOff, chain};
+use crate::jobs::BackOff;
 use crate::service::checks::{CheckReason, Claim, Due, Examined, Resolver};
 use crate::service::{Error, Service};
+use crate::telemetry::chain;
 use crate::telemetry::metrics::{UnderWay, checks_due};
 
 /// How often it looks for work without being woken.

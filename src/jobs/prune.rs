@@ -6,9 +6,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::jobs::{BackOff, chain};
+use crate::jobs::BackOff;
 use crate::service::prune::Old;
 use crate::service::{Error, Service};
+use crate::telemetry::chain;
 
 /// How often it looks.
 const LOOK_INTERVAL: Duration = Duration::from_hours(1);

@@ -120,7 +120,7 @@ pub enum KeyRecordFault {
     #[error("`v=DKIM1` must be the first tag of the record (RFC 6376 §3.6.1)")]
     VersionNotFirst,
     /// Another version than DKIM1.
-    #[error("the version is `{0}`, and the only one there is is `DKIM1` (RFC 6376 §3.6.1)")]
+    #[error("the version is `{0}`, and must be `DKIM1` (RFC 6376 §3.6.1)")]
     BadVersion(String),
     /// A list with nothing between two colons, or nothing at all.
     #[error("the list in `{0}=` has an empty entry (RFC 6376 §3.6.1)")]

@@ -17,6 +17,8 @@ use crate::store::note::{self, Note};
 use crate::store::{Advanced, CheckReason, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
+use crate::verify::finding::Finding;
+use crate::verify::finding::zone::ZoneFinding;
 use crate::verify::judge::judge_partly;
 use crate::verify::report::Report;
 use crate::verify::standing::Status;
@@ -86,7 +88,12 @@ impl Service {
                 }
             })?;
         let evidence = self.latest_evidence(&row).await?;
-        let report = judge_partly(&expectation, &evidence);
+        let mut report = judge_partly(&expectation, &evidence);
+        if requirements == RequirementsSource::Missing {
+            // What nobody requires is `unchecked` for ever, and only who runs us can say what is to be required.
+            let provider = row.provider.clone();
+            report.advisories.insert(0, Finding::Zone(ZoneFinding::RequirementsMissing { provider }));
+        }
         let notes = self.latest_notes(row.id).await?;
         let changed_at = notes::changed_at(&report, &notes);
         let now = self.clock.now();

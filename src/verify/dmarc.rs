@@ -21,7 +21,7 @@ mod value;
 pub use crate::verify::dmarc::discovery::{Discovery, discover};
 pub use crate::verify::dmarc::quality::{DmarcLint, lint};
 
-use crate::protocol::dmarc::{DmarcRecord, ParsedRecord, Policy, ReportUri};
+use crate::protocol::dmarc::{self, DmarcRecord, ParsedRecord, Policy, ReportUri};
 use crate::protocol::domain::registrable;
 use crate::protocol::name::Name;
 use crate::verify::dmarc::discovery::Level;
@@ -74,15 +74,7 @@ pub fn judge(expectation: &Expectation, evidence: &Evidence) -> Result<DmarcJudg
         Some(policy) => judge_policy(expectation, &discovery, policy, &mut record),
         None => judge_absence(expectation, &discovery, &mut record),
     };
-    if let (Some(parsed), Some(policy_domain)) = (&discovery.record, discovery.policy_domain()) {
-        findings.extend(quality::findings(parsed));
-        let organizational = discovery
-            .organizational_domain
-            .clone()
-            .or_else(|| registrable(&policy_domain))
-            .unwrap_or_else(|| policy_domain.clone());
-        findings.extend(destination::findings(&parsed.record, &policy_domain, &organizational, evidence)?);
-    }
+    findings.extend(record_findings(&discovery, evidence)?);
     record.findings = findings.into_iter().map(Finding::Dmarc).collect();
     let summary = DmarcSummary {
         at: discovery.at,
@@ -90,6 +82,58 @@ pub fn judge(expectation: &Expectation, evidence: &Evidence) -> Result<DmarcJudg
         organizational_domain: discovery.organizational_domain,
     };
     Ok(DmarcJudgement { record, summary })
+}
+
+/// What a person should know of a discovery, where nothing is required but a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remarks {
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+    /// What to publish at the name's own `_dmarc` where no policy applies.
+    pub value: Option<String>,
+}
+
+/// Remarks on what [`discover`] found.
+///
+/// # Errors
+///
+/// [`Needs`] with the questions for the authorisations to report elsewhere.
+pub fn remarks(discovery: &Discovery, evidence: &Evidence) -> Result<Remarks, Needs> {
+    let own = &discovery.own;
+    let (mut findings, value) = match (&discovery.at, discovery.found) {
+        (Some(at), true) => {
+            let inherited = (*at != own.at).then(|| DmarcFinding::Inherited { at: at.clone() });
+            (inherited.into_iter().chain(own_findings(own, true)).collect(), None)
+        }
+        _ => {
+            let (_, findings) = absence_findings(discovery);
+            let wanted = value::wanted(&DmarcExpectation::default(), value::existing(own).as_ref());
+            (findings, discovery.failed.is_empty().then(|| wanted.render()))
+        }
+    };
+    findings.extend(record_findings(discovery, evidence)?);
+    Ok(Remarks { findings: findings.into_iter().map(Finding::Dmarc).collect(), value })
+}
+
+/// The record that a text which gives no policy comes to, with as little changed as will do. Takes any octets.
+pub fn repaired(text: &[u8]) -> String {
+    let parsed = dmarc::parse(text).ok().or_else(|| quality::repaired(text));
+    value::wanted(&DmarcExpectation::default(), parsed.map(|parsed| parsed.record).as_ref()).render()
+}
+
+/// What is to be said of the record that was retrieved, whatever is required.
+fn record_findings(discovery: &Discovery, evidence: &Evidence) -> Result<Vec<DmarcFinding>, Needs> {
+    let (Some(parsed), Some(policy_domain)) = (&discovery.record, discovery.policy_domain()) else {
+        return Ok(Vec::new());
+    };
+    let mut findings = quality::findings(parsed);
+    let organizational = discovery
+        .organizational_domain
+        .clone()
+        .or_else(|| registrable(&policy_domain))
+        .unwrap_or_else(|| policy_domain.clone());
+    findings.extend(destination::findings(&parsed.record, &policy_domain, &organizational, evidence)?);
+    Ok(findings)
 }
 
 /// A policy applies: is it what is required?
@@ -134,24 +178,32 @@ fn base(expectation: &Expectation, discovery: &Discovery, policy: Policy) -> Opt
 
 /// No policy applies, or nobody could tell.
 fn judge_absence(expectation: &Expectation, discovery: &Discovery, report: &mut RecordReport) -> Vec<DmarcFinding> {
+    let (verdict, findings) = absence_findings(discovery);
+    report.verdict = verdict;
+    if verdict == Verdict::Invalid {
+        report.action = Action::Replace;
+    }
+    if verdict != Verdict::Unknown {
+        report.value = Some(value::wanted(&expectation.dmarc, value::existing(&discovery.own).as_ref()).render());
+    }
+    findings
+}
+
+/// Why no policy applies.
+fn absence_findings(discovery: &Discovery) -> (Verdict, Vec<DmarcFinding>) {
     let own = &discovery.own;
     if !discovery.failed.is_empty() {
-        report.verdict = Verdict::Unknown;
-        return vec![DmarcFinding::Unanswered { names: discovery.failed.clone() }];
+        return (Verdict::Unknown, vec![DmarcFinding::Unanswered { names: discovery.failed.clone() }]);
     }
-    report.value = Some(value::wanted(&expectation.dmarc, value::existing(own).as_ref()).render());
     let mut findings = own_findings(own, false);
     if let Some(at) = &discovery.at {
         findings.insert(0, DmarcFinding::NoPolicy { at: Some(at.clone()) });
     }
     if !own.records.is_empty() || has_near_miss(own) {
-        report.verdict = Verdict::Invalid;
-        report.action = Action::Replace;
-    } else {
-        report.verdict = Verdict::Missing;
-        findings.insert(0, DmarcFinding::Missing);
+        return (Verdict::Invalid, findings);
     }
-    findings
+    findings.insert(0, DmarcFinding::Missing);
+    (Verdict::Missing, findings)
 }
 
 /// What a policy that applies lacks of what is required.

@@ -133,6 +133,15 @@ impl Answer {
         }
     }
 
+    /// Whether a recursive server vouches, by DNSSEC, for the whole answer.
+    pub fn is_authentic(&self) -> bool {
+        match self {
+            Answer::Found(found) => found.authentic,
+            Answer::NoData(denial) | Answer::NoSuchName(denial) => denial.authentic,
+            Answer::Unknown(_) => false,
+        }
+    }
+
     /// The word of the contract for this outcome: `found`, `nodata`, `nxdomain`, `servfail` …
     pub fn outcome(&self) -> &'static str {
         match self {
@@ -153,6 +162,10 @@ pub struct Found {
     pub ttl_seconds: u32,
     /// The aliases followed to get there, in order.
     pub aliases: Vec<Alias>,
+    /// Whether the recursive server says that DNSSEC proves it, aliases included: the AD bit. RFC 4035 §3.2.3.
+    ///
+    /// Not so is no word: the zone may be unsigned, or the server may not look.
+    pub authentic: bool,
 }
 
 /// A definite "no".
@@ -162,6 +175,8 @@ pub struct Denial {
     pub aliases: Vec<Alias>,
     /// The start of authority that came with it: who says so, and how long the "no" may be kept.
     pub authority: Option<Authority>,
+    /// As [`Found::authentic`].
+    pub authentic: bool,
 }
 
 /// The SOA of a negative answer. RFC 2308 §3.

@@ -7,6 +7,7 @@
 use crate::verify::advice;
 use crate::verify::dkim;
 use crate::verify::dmarc;
+use crate::verify::dnssec;
 use crate::verify::evidence::Evidence;
 use crate::verify::expectation::Expectation;
 use crate::verify::mx;
@@ -65,7 +66,9 @@ fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs
     let (dmarc_record, dmarc_summary) = dmarc_part(expectation, evidence, &mut needs);
     records.push(dmarc_record);
     records.extend(needs.keep(mx::judge(expectation, evidence)).unwrap_or_else(|| mx::planned(expectation)));
-    let advisories = needs.keep(advice::of(expectation, dmarc_summary.as_ref(), evidence)).unwrap_or_default();
+    let advice = needs.keep(advice::of(expectation, dmarc_summary.as_ref(), evidence)).unwrap_or_default();
+    let dnssec = dnssec::state(&expectation.domain, &zone.name, evidence);
+    let advisories = dnssec.into_iter().chain(advice).collect();
     let report = Report {
         domain: expectation.domain.clone(),
         dns_provider: zone.provider(),

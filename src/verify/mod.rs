@@ -6,6 +6,7 @@ pub mod advice;
 pub mod cut;
 pub mod dkim;
 pub mod dmarc;
+pub mod dnssec;
 pub mod doubt;
 pub mod evidence;
 pub mod expectation;

@@ -117,6 +117,11 @@ impl Session {
         Session { ip, helo, local_part, sender_domain, domain, receiver: None, now_seconds }
     }
 
+    /// The same session, evaluated by the record of `domain` instead of the sender's. RFC 7208 §4.1.
+    pub fn at(self, domain: impl AsRef<[u8]>) -> Session {
+        Session { domain: to_a_labels(domain.as_ref()), ..self }
+    }
+
     /// The session that a requirement is judged by: postmaster of `domain`, from `ip`.
     pub fn of_postmaster(ip: IpAddr, domain: &str) -> Session {
         Session::new(ip, domain, format!("postmaster@{domain}"), 0)

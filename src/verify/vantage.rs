@@ -218,16 +218,9 @@ impl<J: Fn(&Evidence) -> Result<Option<Verdict>, Needs>> Seen<'_, J> {
     fn findings(&self, purpose: Purpose, basis: &BTreeSet<Question>) -> Vec<VantageFinding> {
         let mut findings = self.delegation_findings(purpose, basis);
         for question in basis {
-            match self.evidence.ask(question) {
-                Ok(Answer::Unknown(Failure::Partial)) => findings.push(VantageFinding::Partial {
-                    purpose,
-                    question: question.to_string(),
-                    servers: self.servers(question).iter().map(shown).collect(),
-                }),
-                Ok(Answer::Unknown(Failure::Bogus)) => {
-                    findings.push(VantageFinding::Bogus { purpose, question: question.to_string() });
-                }
-                _ => {}
+            if self.evidence.ask(question) == Ok(&Answer::Unknown(Failure::Partial)) {
+                let servers = self.servers(question).iter().map(shown).collect();
+                findings.push(VantageFinding::Partial { purpose, question: question.to_string(), servers });
             }
         }
         findings

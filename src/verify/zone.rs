@@ -90,6 +90,7 @@ mod tests {
                                     records: vec![RecordData::Ns(Name::parse(server).unwrap())],
                                     ttl_seconds: 60,
                                     aliases: vec![],
+                                    authentic: false,
                                 }),
                                 None if fails.contains(&text.as_str()) => Answer::Unknown(Failure::Servfail),
                                 None => Answer::NoData(Denial::default()),

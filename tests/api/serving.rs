@@ -17,7 +17,10 @@ async fn served(bounds: Bounds) -> (std::net::SocketAddr, CancellationToken, Joi
         tokio::time::sleep(Duration::from_millis(300)).await;
         "slow"
     };
-    let router = Router::new().route("/", get(|| async { "hello" })).route("/slow", get(slow));
+    let router = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/slow", get(slow))
+        .route("/large", get(|| async { vec![b'x'; 64 << 20] }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
@@ -74,6 +77,19 @@ async fn connections_beyond_the_bound_wait_for_a_place() {
     waiting.write_all(HELLO).await.unwrap();
     assert!(rest(&mut waiting).await.ends_with("hello"), "the first is cut off for its silence, and the second served");
     drop(holder);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off() {
+    let bounds = Bounds { connections_max: 1, unread_time_max: Duration::from_millis(500), ..bounds() };
+    let (address, _, _) = served(bounds).await;
+    let mut deaf = TcpStream::connect(address).await.unwrap();
+    deaf.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    deaf.readable().await.unwrap();
+    let mut waiting = TcpStream::connect(address).await.unwrap();
+    waiting.write_all(HELLO).await.unwrap();
+    assert!(rest(&mut waiting).await.ends_with("hello"), "the only place is free again");
+    drop(deaf);
 }
 
 #[tokio::test]

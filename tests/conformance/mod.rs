@@ -1,5 +1,6 @@
 //! Published suites, read from `$CONFORMANCE_DIR`; nothing of them is in this repository.
 
+mod command;
 mod dkim;
 mod dmarc;
 mod spf;

@@ -68,12 +68,12 @@ fn run(case: &Value) -> Result<(), String> {
 }
 
 /// The octets of a text of the suite: one character is one octet.
-fn octets(text: &str) -> Vec<u8> {
+pub(super) fn octets(text: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(u32::from(c)).expect("an octet")).collect()
 }
 
 /// The zone of a case.
-struct Zone {
+pub(super) struct Zone {
     names: BTreeMap<Name, Vec<Entry>>,
 }
 
@@ -83,7 +83,7 @@ enum Entry {
 }
 
 impl Zone {
-    fn read(zone: &Value) -> Zone {
+    pub(super) fn read(zone: &Value) -> Zone {
         let mut names: BTreeMap<Name, Vec<Entry>> = BTreeMap::new();
         for (name, entries) in zone.as_object().expect("a zone") {
             let Some(name) = name_of(name) else { continue };
@@ -94,12 +94,12 @@ impl Zone {
     }
 
     /// What a resolver would say: aliases followed, a loop of them malformed.
-    fn answer(&self, question: &Question) -> Answer {
+    pub(super) fn answer(&self, question: &Question) -> Answer {
         let mut name = question.name.clone();
         let mut aliases = Vec::new();
         for _ in 0..ALIASES_MAX {
             let Some(entries) = self.names.get(&name) else {
-                return Answer::NoSuchName(Denial { aliases, authority: None });
+                return Answer::NoSuchName(Denial { aliases, authority: None, authentic: false });
             };
             let of_type = |wanted: RecordType| {
                 let records = entries.iter().filter_map(move |entry| match entry {
@@ -111,7 +111,7 @@ impl Zone {
             let mut records = of_type(question.record_type);
             if !records.is_empty() {
                 records.sort();
-                return Answer::Found(Found { records, ttl_seconds: 300, aliases });
+                return Answer::Found(Found { records, ttl_seconds: 300, aliases, authentic: false });
             }
             match of_type(RecordType::Cname).pop() {
                 Some(RecordData::Cname(target)) => {
@@ -121,7 +121,7 @@ impl Zone {
                 _ if entries.iter().any(|entry| matches!(entry, Entry::Timeout)) => {
                     return Answer::Unknown(Failure::Timeout);
                 }
-                _ => return Answer::NoData(Denial { aliases, authority: None }),
+                _ => return Answer::NoData(Denial { aliases, authority: None, authentic: false }),
             }
         }
         Answer::Unknown(Failure::Malformed)
@@ -161,6 +161,8 @@ fn read_record(kind: &str, value: &Value) -> Option<Entry> {
         "TXT" if *value == "NONE" => return None,
         "TXT" => {
             let strings: Vec<Vec<u8>> = match value.as_array() {
+                // A record of no strings cannot be sent; an empty one takes its place.
+                Some(strings) if strings.is_empty() => vec![Vec::new()],
                 Some(strings) => strings.iter().map(|s| octets(s.as_str().expect("a string"))).collect(),
                 None => vec![octets(text())],
             };

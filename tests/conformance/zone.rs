@@ -28,7 +28,8 @@ pub(super) fn judged<T: PartialEq + std::fmt::Debug>(zone: &Value, judge: impl F
     panic!("the judgement does not end");
 }
 
-fn answer(zone: &Value, question: &Question) -> Answer {
+/// What a resolver would say.
+pub(super) fn answer(zone: &Value, question: &Question) -> Answer {
     let mut records = Vec::new();
     let mut there = false;
     for (owner, entries) in zone.as_object().into_iter().flatten() {
@@ -50,7 +51,7 @@ fn answer(zone: &Value, question: &Question) -> Answer {
         }
     }
     match (records.is_empty(), there) {
-        (false, _) => Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new() }),
+        (false, _) => Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false }),
         (true, true) => Answer::NoData(Denial::default()),
         (true, false) => Answer::NoSuchName(Denial::default()),
     }

@@ -113,6 +113,28 @@ async fn a_zone_that_does_not_validate_is_bogus() {
 }
 
 #[tokio::test]
+async fn a_signed_zone_is_authentic_denials_too() {
+    let knot = Knot::start_signed(&[("example.test", ZONE)]);
+    let unbound = Unbound::start_trusting("example.test", &knot.ds("example.test"), knot.address);
+    let resolver = at(unbound.address);
+    for (name, outcome) in [("example.test", "found"), ("alias.example.test", "found"), ("no.example.test", "nxdomain")]
+    {
+        let replies = resolver.ask(&question(name, RecordType::Txt)).await;
+        assert_eq!((replies[0].answer.outcome(), replies[0].answer.is_authentic()), (outcome, true), "{name}");
+    }
+    let replies = at(knot.address).ask(&question("example.test", RecordType::Txt)).await;
+    assert!(!replies[0].answer.is_authentic(), "the zone's own server vouches for nothing");
+}
+
+#[tokio::test]
+async fn a_zone_that_nobody_signed_is_not_authentic() {
+    let knot = Knot::start(&[("example.test", ZONE)]);
+    let unbound = Unbound::start(&["example.test"], knot.address);
+    let replies = at(unbound.address).ask(&question("example.test", RecordType::Ns)).await;
+    assert!(replies[0].answer.is_definite() && !replies[0].answer.is_authentic(), "{replies:?}");
+}
+
+#[tokio::test]
 async fn a_zone_whose_servers_are_gone_is_servfail() {
     let knot = Knot::start(&[("example.test", ZONE)]);
     let unbound = Unbound::start(&["other.test"], knot.address);

@@ -94,6 +94,8 @@ pub struct Asked {
     pub over_tcp: bool,
     /// The RD bit.
     pub recursion_desired: bool,
+    /// The AD bit: whether the asker wants to know if the answer is authentic. RFC 6840 §5.7.
+    pub authentic_wanted: bool,
     /// The UDP payload that EDNS offers, where there is EDNS.
     pub payload: Option<u16>,
 }
@@ -273,6 +275,7 @@ fn asked(request: &Message, query: &Query, transport: Transport) -> Option<Asked
         spelled: labels.join(&b'.'),
         over_tcp: transport == Transport::Tcp,
         recursion_desired: request.metadata.recursion_desired,
+        authentic_wanted: request.metadata.authentic_data,
         payload: request.edns.as_ref().map(Edns::max_payload),
     })
 }
@@ -360,6 +363,7 @@ fn bare(code: ResponseCode) -> Message {
 /// The message of an answer, or what else a server does that fails in this way.
 fn played(question: &Question, answer: Answer) -> Result<Message, Scripted> {
     let mut message = bare(ResponseCode::NoError);
+    message.metadata.authentic_data = answer.is_authentic();
     let aliases = answer.aliases().to_vec();
     message.add_answers(aliases.iter().map(alias_record));
     let end = aliases.last().map_or(&question.name, |alias| &alias.target);

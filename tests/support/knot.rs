@@ -24,12 +24,23 @@ impl Knot {
     /// Starts it with these zones, each its name and its master file, and waits until it serves.
     #[track_caller]
     pub fn start(zones: &[(&str, &str)]) -> Knot {
-        Knot::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())), zones)
+        Knot::start_with(here(), zones, "")
     }
 
     /// The same at a given address: the servers of one zone share a port and differ in their addresses.
     #[track_caller]
     pub fn start_at(address: SocketAddr, zones: &[(&str, &str)]) -> Knot {
+        Knot::start_with(address, zones, "")
+    }
+
+    /// The same, each zone signed with a key of its own.
+    #[track_caller]
+    pub fn start_signed(zones: &[(&str, &str)]) -> Knot {
+        Knot::start_with(here(), zones, "    dnssec-signing: on\n")
+    }
+
+    #[track_caller]
+    fn start_with(address: SocketAddr, zones: &[(&str, &str)], options: &str) -> Knot {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let (ip, port) = (address.ip(), address.port());
@@ -37,7 +48,7 @@ impl Knot {
             "server:\n  rundir: \"{0}\"\n  listen: \"{ip}@{port}\"\n  udp-workers: 1\n  tcp-workers: 1\n  \
              background-workers: 1\nlog:\n  - target: stderr\n    any: info\ndatabase:\n  storage: \"{0}\"\ntemplate:\n  - id: default\n    \
              storage: \"{0}\"\n    file: \"%s.zone\"\n    zonefile-sync: -1\n    zonefile-load: difference\n    \
-             journal-content: changes\nzone:\n",
+             journal-content: changes\n{options}zone:\n",
             path.display()
         );
         for (zone, text) in zones {
@@ -57,6 +68,16 @@ impl Knot {
         Knot { _daemon: daemon, directory, address }
     }
 
+    /// The DS record (RFC 4034 §5) of a signed zone, as a master file writes it.
+    #[track_caller]
+    pub fn ds(&self, zone: &str) -> String {
+        let mut command = Command::new("/usr/sbin/keymgr");
+        let output =
+            command.arg("-c").arg(self.directory.path().join("knot.conf")).args([zone, "ds"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().next().unwrap_or_else(|| panic!("{zone} has no key: {output:?}")).to_owned()
+    }
+
     /// Changes a live zone at once: each operation is knotc's command and what follows the zone's name.
     #[track_caller]
     pub fn edit(&self, zone: &str, operations: &[&[&str]]) {
@@ -69,6 +90,11 @@ impl Knot {
         }
         assert!(control(path, &["zone-commit", zone]), "{zone} was not changed");
     }
+}
+
+/// An address of our own that nobody listens on.
+fn here() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
 
 fn control(directory: &std::path::Path, arguments: &[&str]) -> bool {

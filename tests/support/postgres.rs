@@ -155,7 +155,7 @@ fn cluster() -> &'static Cluster {
 }
 
 /// Where the system keeps a program of PostgreSQL; the newest release where there are several.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -170,8 +170,8 @@ fn program(name: &str) -> PathBuf {
     )
 }
 
-/// A program without root's privileges.
-fn unprivileged(program: &Path, folder: &Path) -> Command {
+/// A program without root's privileges, in a folder.
+pub fn unprivileged(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     if rustix::process::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);

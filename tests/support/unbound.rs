@@ -36,6 +36,13 @@ impl Unbound {
         Unbound::start_with(zones, authority, &options)
     }
 
+    /// The same, but it checks the signatures of the one zone against this DS record.
+    #[track_caller]
+    pub fn start_trusting(zone: &str, ds: &str, authority: SocketAddr) -> Unbound {
+        let options = format!(" module-config: \"validator iterator\"\n ede: yes\n trust-anchor: \"{ds}\"\n");
+        Unbound::start_with(&[zone], authority, &options)
+    }
+
     #[track_caller]
     fn start_with(zones: &[&str], authority: SocketAddr, options: &str) -> Unbound {
         let directory = tempfile::tempdir().unwrap();

@@ -80,8 +80,8 @@ fn shown(report: &Report) -> String {
     text += if propagation.visible { " visible" } else { "" };
     text += &propagation.visible_within_seconds.map(|seconds| format!(" within {seconds}s")).unwrap_or_default();
     text += if propagation.confirmed { " certain" } else { "" };
-    for finding in &record.findings {
-        if ["propagation.", "delegation.", "dnssec."].iter().any(|prefix| finding.code().starts_with(prefix)) {
+    for finding in record.findings.iter().chain(&report.advisories) {
+        if ["propagation.", "delegation.", "dnssec.bogus"].iter().any(|prefix| finding.code().starts_with(prefix)) {
             text += &format!(" {}", finding.code());
         }
     }

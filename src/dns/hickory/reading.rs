@@ -106,6 +106,8 @@ fn read_or_fail(message: &Message, chain: Chain, record_type: RecordType, manner
     }
     let answers: Vec<Placed<'_>> = message.answers.iter().filter_map(Placed::of).collect();
     let mut chain = chain;
+    // Only who validates may say so; of an authority the bit says nothing. RFC 4035 §3.1.6.
+    chain.weigh(message.metadata.authentic_data && manner.recursion_desired);
     let begin = chain.end().clone();
     // The chain bounds itself.
     loop {
@@ -122,6 +124,10 @@ fn read_or_fail(message: &Message, chain: Chain, record_type: RecordType, manner
         return Err(Failure::Malformed);
     }
     let authority = authority(message, chain.end());
+    if no_such_name && authority.is_none() && is_lame(message) {
+        // A "no" from a server that neither knows the zone nor asks those who do. RFC 9499 §7, lame delegation.
+        return Err(Failure::Lame);
+    }
     if no_such_name {
         // With a chain the code speaks of its last name. RFC 6604 §3.
         return Ok(Reading::Done(chain.no_such_name(authority)));

@@ -91,6 +91,8 @@ fn request(question: &Question, manner: Manner, edns: Edns, time: Duration) -> R
     options.retry_interval = time / u32::from(SEND_COUNT_MAX);
     let mut request = DnsRequest::from_query(query, options);
     request.metadata.checking_disabled = manner.checking_disabled;
+    // Whether the answer is authentic is wanted, without the signatures that DO would bring. RFC 6840 §5.7.
+    request.metadata.authentic_data = manner.recursion_desired;
     Ok(request)
 }
 

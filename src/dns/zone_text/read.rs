@@ -1,6 +1,6 @@
 //! The entries of a master file (RFC 1035 §5.1) read into zones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::dns::zone_text::entry::{Entry, Kind, Word, entries};
@@ -18,6 +18,7 @@ pub(super) fn read(text: &str) -> Result<ZoneText, ZoneTextFault> {
         zone: Zone::new(Name::root()),
         done: BTreeMap::new(),
         faults: BTreeMap::new(),
+        secure: BTreeSet::new(),
         origin: Name::root(),
         owner: None,
         ttl_default: None,
@@ -31,7 +32,7 @@ pub(super) fn read(text: &str) -> Result<ZoneText, ZoneTextFault> {
     for zone in zones.values_mut() {
         zone.mark_empty_names();
     }
-    Ok(ZoneText { zones, faults: reader.faults, servers: BTreeMap::new() })
+    Ok(ZoneText { zones, faults: reader.faults, secure: reader.secure, servers: BTreeMap::new() })
 }
 
 struct Reader {
@@ -39,6 +40,7 @@ struct Reader {
     zone: Zone,
     done: BTreeMap<Name, Zone>,
     faults: BTreeMap<(Name, Option<RecordType>), Failure>,
+    secure: BTreeSet<Name>,
     origin: Name,
     owner: Option<Name>,
     ttl_default: Option<u32>,
@@ -79,9 +81,13 @@ impl Reader {
         self.zone.add(owner, record_type, data, ttl)
     }
 
-    /// `;@ servfail www TXT`: what is asked of this name and type fails in this way.
+    /// `;@ servfail www TXT`: what is asked of this name and type fails in this way. `;@ secure @`: all below is authentic.
     fn play(&mut self, words: &mut Words<'_, '_>) -> Result<(), Fault> {
         let word = words.next()?;
+        if word.text == "secure" {
+            self.secure.insert(words.name(&self.origin)?);
+            return words.end();
+        }
         let failure = Failure::ALL
             .into_iter()
             .find(|failure| failure.outcome() == word.text)

@@ -35,6 +35,26 @@ www     90  AAAA 2001:db8::1
 fail    CNAME mx
 "#;
 
+#[test]
+fn signed_zones_are_authentic() {
+    let text = "$ORIGIN a.test.\n@ SOA ns h 1 1 1 1 60\n@ TXT x\nout CNAME b.test.\n;@ secure @\n\
+                ;@ servfail broken TXT\nb.test. SOA ns h 1 1 1 1 60\nb.test. TXT y\nin.b.test. CNAME a.test.\n";
+    let zones: ZoneText = text.parse().unwrap();
+    let check = |name: &str, expected: bool| {
+        let answer = zones.answer(&Question::txt(&Name::parse(name).unwrap()));
+        assert_eq!(answer.is_authentic(), expected, "{name}: {answer:?}");
+    };
+    check("a.test", true);
+    check("no.a.test", true);
+    check("broken.a.test", false);
+    check("b.test", false);
+    check("out.a.test", false);
+    check("in.b.test", false);
+    check("no.zone.test", false);
+    assert!(";@ secure".parse::<ZoneText>().is_err(), "a name is wanting");
+    assert!(";@ secure a.test. TXT".parse::<ZoneText>().is_err(), "and no type");
+}
+
 fn shown(answer: &Answer) -> String {
     let mut text = answer.outcome().to_owned();
     for alias in answer.aliases() {

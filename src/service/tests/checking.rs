@@ -5,10 +5,12 @@ use chrono::TimeDelta;
 use crate::dns::zone_text::ZoneText;
 use crate::service::checks::Due;
 use crate::service::domains::DomainPatch;
+use crate::service::records::RecordsView;
 use crate::service::requirements::{RequirementsGiven, RequirementsSource};
 use crate::service::tests::{World, good, seconds, without, zone};
 use crate::store::{DomainFilter, Settled};
 use crate::verify::expectation::{DkimExpectation, DkimKey};
+use crate::verify::finding::Finding;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::standing::{Status, SuspendedReason};
 
@@ -247,6 +249,11 @@ async fn rows_of_the_platform_are_checked_as_they_stand_or_said_to_be_malformed(
     assert_eq!(view.requirements, RequirementsSource::Missing, "infraforge has no values");
     assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Unchecked, "selectors are never guessed");
     assert_eq!((view.row.spf_valid, view.row.mx_valid, view.row.status), (true, true, Status::Pending));
+    let codes = |view: &RecordsView| view.report.advisories.iter().map(Finding::code).collect::<Vec<_>>();
+    assert_eq!(codes(&view).first(), Some(&"requirements.missing"), "so somebody must say which");
+    let given = world.domain("given.test").await;
+    let view = world.service.records(&world.operator, given.id).await.unwrap();
+    assert!(!codes(&view).contains(&"requirements.missing"), "{:?}", codes(&view));
     let malformed = page.items.iter().find(|view| view.row.domain == "com").unwrap().row.id;
     let word = super::word(world.service.records(&world.operator, malformed).await);
     assert!(word.contains("no normal domain name"), "{word}");

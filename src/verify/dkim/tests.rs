@@ -39,14 +39,14 @@ fn answer(owner: &str, line: &str) -> Answer {
         aliases.push(Alias { owner, target: name(target), ttl_seconds: 60 });
         rest = after;
     }
-    let denial = Denial { aliases: aliases.clone(), authority: None };
+    let denial = Denial { aliases: aliases.clone(), authority: None, authentic: false };
     match rest {
         "nx" => Answer::NoSuchName(denial),
         "nodata" => Answer::NoData(denial),
         "servfail" => Answer::Unknown(Failure::Servfail),
         texts => {
             let records = texts.split('|').map(|text| RecordData::Txt(Txt::of(fill(text)))).collect();
-            Answer::Found(Found { records, ttl_seconds: 60, aliases })
+            Answer::Found(Found { records, ttl_seconds: 60, aliases, authentic: false })
         }
     }
 }

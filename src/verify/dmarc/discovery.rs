@@ -12,7 +12,7 @@ pub const QUESTIONS_MAX: usize = 8;
 const TEXTS_MAX: usize = 50;
 
 /// The answer for a name that cannot be.
-static NOTHING: Answer = Answer::NoSuchName(Denial { aliases: Vec::new(), authority: None });
+static NOTHING: Answer = Answer::NoSuchName(Denial { aliases: Vec::new(), authority: None, authentic: false });
 
 /// What the walk for one name found.
 #[derive(Debug, Clone, PartialEq, Eq)]

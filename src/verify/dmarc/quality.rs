@@ -74,7 +74,9 @@ pub(super) fn findings(parsed: &ParsedRecord) -> Vec<DmarcFinding> {
     if parsed.tags.iter().position(|(name, _)| name == "p").is_some_and(|position| position > 1) {
         findings.push(DmarcFinding::PolicyLate);
     }
-    if record.aggregate_reports.is_empty() {
+    // A `rua` that is there and cannot be used is a fault of its own.
+    let is_rua_bad = parsed.faults.iter().any(|fault| matches!(fault, Fault::BadUri { tag, .. } if tag == "rua"));
+    if record.aggregate_reports.is_empty() && !is_rua_bad {
         findings.push(DmarcFinding::NoReports);
     }
     if !record.failure_options.is_empty() && record.failure_reports.is_empty() {

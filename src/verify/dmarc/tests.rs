@@ -38,7 +38,7 @@ fn answer(question: &Question, zone: &[(&str, &[u8])]) -> Answer {
         return Answer::NoSuchName(Denial::default());
     }
     let records = texts.into_iter().map(|text| RecordData::Txt(Txt::of(text))).collect();
-    Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new() })
+    Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false })
 }
 
 fn expecting(domain: &str, dmarc: DmarcExpectation) -> Expectation {

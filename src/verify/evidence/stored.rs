@@ -143,6 +143,9 @@ struct ReplyForm {
     aliases: Vec<AliasForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authority: Option<AuthorityForm>,
+    /// Written only where it is so, so that rows from before it was known read back and keep their digest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    authentic: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -225,6 +228,7 @@ fn reply_form(reply: &Reply) -> ReplyForm {
             zone: authority.zone.to_string(),
             negative_ttl: authority.negative_ttl_seconds,
         }),
+        authentic: reply.answer.is_authentic(),
     }
 }
 
@@ -259,13 +263,22 @@ fn string_form(octets: &[u8]) -> StringForm {
 fn digest(form: &Form) -> String {
     let mut hash = Sha256::new();
     for question in &form.questions {
-        let mut replies: Vec<String> = question.replies.iter().map(|reply| json(&timeless(reply))).collect();
+        let mut replies: Vec<String> = question.replies.iter().map(reply_text).collect();
         replies.sort_unstable();
         hash.update(json(&(&question.name, &question.record_type, &replies, question.sought)));
         hash.update(b"\n");
     }
     hash.update(json(&form.delegations));
     hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// What of a reply the digest is over.
+///
+/// That it is authentic counts, for else a zone that is signed one day would keep the evidence of the day before. That it
+/// is not adds nothing: such evidence has the digest that it had before anybody asked.
+fn reply_text(reply: &ReplyForm) -> String {
+    let mark = if reply.authentic { " authentic" } else { "" };
+    json(&timeless(reply)) + mark
 }
 
 /// A reply without its times to live, as a value.
@@ -295,9 +308,10 @@ fn read_reply(form: ReplyForm) -> Result<Reply, StoredFault> {
             records: form.records.into_iter().map(read_record).collect::<Result<_, _>>()?,
             ttl_seconds: form.ttl.ok_or_else(|| StoredFault::Shape("records without `ttl`".to_owned()))?,
             aliases,
+            authentic: form.authentic,
         }),
-        "nodata" => Answer::NoData(Denial { aliases, authority }),
-        "nxdomain" => Answer::NoSuchName(Denial { aliases, authority }),
+        "nodata" => Answer::NoData(Denial { aliases, authority, authentic: form.authentic }),
+        "nxdomain" => Answer::NoSuchName(Denial { aliases, authority, authentic: form.authentic }),
         other => Answer::Unknown(word(other, Failure::ALL, Failure::outcome, "outcome")?),
     };
     Ok(Reply { vantage, server: form.server, answer })
@@ -395,13 +409,16 @@ mod tests {
     fn denial() -> impl Strategy<Value = Denial> {
         let authority =
             (name(), any::<u32>()).prop_map(|(zone, negative_ttl_seconds)| Authority { zone, negative_ttl_seconds });
-        (aliases(), proptest::option::of(authority)).prop_map(|(aliases, authority)| Denial { aliases, authority })
+        let parts = (aliases(), proptest::option::of(authority), any::<bool>());
+        parts.prop_map(|(aliases, authority, authentic)| Denial { aliases, authority, authentic })
     }
 
     fn answer() -> impl Strategy<Value = Answer> {
-        let found = (vec(record(), 0..4), any::<u32>(), aliases());
+        let found = (vec(record(), 0..4), any::<u32>(), aliases(), any::<bool>());
         prop_oneof![
-            found.prop_map(|(records, ttl_seconds, aliases)| Answer::Found(Found { records, ttl_seconds, aliases })),
+            found.prop_map(|(records, ttl_seconds, aliases, authentic)| {
+                Answer::Found(Found { records, ttl_seconds, aliases, authentic })
+            }),
             denial().prop_map(Answer::NoData),
             denial().prop_map(Answer::NoSuchName),
             proptest::sample::select(Failure::ALL.to_vec()).prop_map(Answer::Unknown),
@@ -448,6 +465,10 @@ mod tests {
     }
 
     fn told(ttl_seconds: u32, text: &str, servers: &[&str]) -> Stored {
+        told_with(ttl_seconds, text, servers, false)
+    }
+
+    fn told_with(ttl_seconds: u32, text: &str, servers: &[&str], authentic: bool) -> Stored {
         let mut evidence = Evidence::new();
         let replies = servers.iter().map(|server| Reply {
             vantage: Vantage::Authoritative,
@@ -456,6 +477,7 @@ mod tests {
                 records: vec![RecordData::Txt(Txt::of(text))],
                 ttl_seconds,
                 aliases: vec![],
+                authentic,
             }),
         });
         evidence.add(Question::txt(&Name::parse("example.com").unwrap()), replies);
@@ -471,6 +493,10 @@ mod tests {
         assert_eq!(first, told(300, "v=spf1 -all", &[other, one]).digest, "servers answer in any order");
         assert_ne!(first, told(300, "v=spf1 ~all", &[one, other]).digest, "another text");
         assert_ne!(first, told(300, "v=spf1 -all", &[one]).digest, "a server less");
+        let signed = told_with(300, "v=spf1 -all", &[one, other], true).digest;
+        assert_ne!(first, signed, "a zone that has come to be signed is told anew");
+        let before_it_was_asked = "b7ec49eea5704b0febfe12f80c1add45ba0a5d119c1a3e4c8786a1a08cbcec1b";
+        assert_eq!(first, before_it_was_asked, "rows of releases that did not ask keep their digest");
     }
 
     /// The form is a promise: rows that this release wrote must read back in every later one.
@@ -485,6 +511,7 @@ mod tests {
                 records: texts.map(RecordData::Txt).to_vec(),
                 ttl_seconds: 300,
                 aliases: vec![Alias { owner: example.clone(), target: Name::root(), ttl_seconds: 60 }],
+                authentic: false,
             }),
         );
         evidence.tell(Question::new(example, RecordType::Mx), Answer::Unknown(Failure::Timeout));

@@ -82,7 +82,7 @@ pub fn completed(question: &Question, answer: &Answer, evidence: &Evidence) -> A
 
 /// A chain that is open, and the answer at its end.
 fn joined(question: &Question, open: &Answer, rest: Answer) -> Answer {
-    let Answer::Found(Found { records, ttl_seconds, aliases }) = open else { return rest };
+    let Answer::Found(Found { records, ttl_seconds, aliases, authentic }) = open else { return rest };
     let mut chain = aliases.clone();
     let owner = chain.last().map_or_else(|| question.name.clone(), |alias| alias.target.clone());
     if let [RecordData::Cname(target)] = records.as_slice() {
@@ -94,9 +94,14 @@ fn joined(question: &Question, open: &Answer, rest: Answer) -> Answer {
             ttl_seconds: found.ttl_seconds.min(*ttl_seconds),
             records: found.records,
             aliases: chain,
+            authentic: found.authentic && *authentic,
         }),
-        Answer::NoData(denial) => Answer::NoData(Denial { aliases: chain, ..denial }),
-        Answer::NoSuchName(denial) => Answer::NoSuchName(Denial { aliases: chain, ..denial }),
+        Answer::NoData(denial) => {
+            Answer::NoData(Denial { aliases: chain, authentic: denial.authentic && *authentic, ..denial })
+        }
+        Answer::NoSuchName(denial) => {
+            Answer::NoSuchName(Denial { aliases: chain, authentic: denial.authentic && *authentic, ..denial })
+        }
         Answer::Unknown(failure) => Answer::Unknown(failure),
     }
 }
@@ -112,6 +117,7 @@ pub fn within(zone: &Name, answer: Answer) -> Answer {
         records: vec![RecordData::Cname(last.target.clone())],
         ttl_seconds: last.ttl_seconds,
         aliases: own.to_vec(),
+        authentic: false,
     })
 }
 

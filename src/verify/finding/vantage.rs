@@ -45,13 +45,6 @@ pub enum VantageFinding {
         /// Each server with what it said.
         servers: Vec<String>,
     },
-    /// There is an answer, but its DNSSEC signatures do not hold.
-    Bogus {
-        /// What the record is for.
-        purpose: Purpose,
-        /// What was asked.
-        question: String,
-    },
 }
 
 impl VantageFinding {
@@ -62,7 +55,6 @@ impl VantageFinding {
             VantageFinding::DelegationMismatch { .. } => "delegation.mismatch",
             VantageFinding::DelegationLame { .. } => "delegation.lame",
             VantageFinding::DelegationElsewhere { .. } => "delegation.elsewhere",
-            VantageFinding::Bogus { .. } => "dnssec.bogus",
         }
     }
 
@@ -72,7 +64,7 @@ impl VantageFinding {
             VantageFinding::Partial { .. }
             | VantageFinding::DelegationMismatch { .. }
             | VantageFinding::DelegationLame { .. } => Severity::Warning,
-            VantageFinding::DelegationElsewhere { .. } | VantageFinding::Bogus { .. } => Severity::Error,
+            VantageFinding::DelegationElsewhere { .. } => Severity::Error,
         }
     }
 
@@ -82,8 +74,7 @@ impl VantageFinding {
             VantageFinding::Partial { purpose, .. }
             | VantageFinding::DelegationMismatch { purpose, .. }
             | VantageFinding::DelegationLame { purpose, .. }
-            | VantageFinding::DelegationElsewhere { purpose, .. }
-            | VantageFinding::Bogus { purpose, .. } => *purpose,
+            | VantageFinding::DelegationElsewhere { purpose, .. } => *purpose,
         }
     }
 
@@ -100,7 +91,6 @@ impl VantageFinding {
             | VantageFinding::DelegationElsewhere { zone, servers, .. } => {
                 vec![("zone", Fact::text(zone)), ("servers", Fact::list(servers))]
             }
-            VantageFinding::Bogus { question, .. } => vec![("question", Fact::text(question))],
         }
     }
 
@@ -112,7 +102,7 @@ impl VantageFinding {
         vec![
             VantageFinding::Partial {
                 purpose,
-                question: question.clone(),
+                question,
                 servers: vec![
                     "ns1.example.net (192.0.2.53): found".to_owned(),
                     "ns2.example.net (198.51.100.53): nxdomain".to_owned(),
@@ -134,7 +124,6 @@ impl VantageFinding {
                 zone,
                 servers: vec!["ns1.example.net (192.0.2.53): refused".to_owned()],
             },
-            VantageFinding::Bogus { purpose, question },
         ]
     }
 }

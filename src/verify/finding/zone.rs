@@ -1,6 +1,7 @@
 //! Findings about a zone, its servers, and records in the wrong place.
 
 use crate::protocol::name::Name;
+use crate::verify::evidence::Question;
 use crate::verify::finding::{Fact, Severity};
 use crate::verify::purpose::Purpose;
 
@@ -31,6 +32,23 @@ pub enum ZoneFinding {
         found: String,
         /// What the CNAME was to point to.
         expected: Name,
+    },
+    /// The zone is signed, and a recursive server found the signatures right.
+    DnssecSecure {
+        /// The zone.
+        zone: Name,
+    },
+    /// No recursive server vouches for the zone: it is not signed, or nobody looked.
+    DnssecInsecure {
+        /// The zone.
+        zone: Name,
+    },
+    /// A recursive server refuses what the zone answers, for its signatures are wrong. RFC 4033 §5.
+    DnssecBogus {
+        /// The zone.
+        zone: Name,
+        /// Questions that were refused; a few of them.
+        questions: Vec<Question>,
     },
     /// Nothing says what the domain's records must hold: it came by SQL, and its provider has no profile.
     RequirementsMissing {
@@ -66,6 +84,9 @@ impl ZoneFinding {
             ZoneFinding::TargetDoubled { purpose: Purpose::Mx, .. } => "mx.target-doubled",
             ZoneFinding::TargetDoubled { .. } => "dkim.target-doubled",
             ZoneFinding::CnameAsText { .. } => "dkim.cname-as-text",
+            ZoneFinding::DnssecSecure { .. } => "dnssec.secure",
+            ZoneFinding::DnssecInsecure { .. } => "dnssec.insecure",
+            ZoneFinding::DnssecBogus { .. } => "dnssec.bogus",
             ZoneFinding::RequirementsMissing { .. } => "requirements.missing",
         }
     }
@@ -74,13 +95,22 @@ impl ZoneFinding {
     pub fn severity(&self) -> Severity {
         match self {
             ZoneFinding::RequirementsMissing { .. } => Severity::Warning,
-            _ => Severity::Error,
+            ZoneFinding::DnssecSecure { .. } | ZoneFinding::DnssecInsecure { .. } => Severity::Notice,
+            ZoneFinding::Misplaced { .. }
+            | ZoneFinding::TargetDoubled { .. }
+            | ZoneFinding::CnameAsText { .. }
+            | ZoneFinding::DnssecBogus { .. } => Severity::Error,
         }
     }
 
     /// Which required record it is about.
+    ///
+    /// A finding about the zone itself is about all of them; it is told with the first, SPF.
     pub fn purpose(&self) -> Purpose {
         match self {
+            ZoneFinding::DnssecSecure { .. } | ZoneFinding::DnssecInsecure { .. } | ZoneFinding::DnssecBogus { .. } => {
+                Purpose::Spf
+            }
             ZoneFinding::Misplaced { purpose, .. } | ZoneFinding::TargetDoubled { purpose, .. } => *purpose,
             ZoneFinding::CnameAsText { .. } | ZoneFinding::RequirementsMissing { .. } => Purpose::Dkim,
         }
@@ -95,6 +125,12 @@ impl ZoneFinding {
             }
             ZoneFinding::CnameAsText { found, expected } => {
                 vec![("found", Fact::text(found)), ("expected", Fact::text(expected))]
+            }
+            ZoneFinding::DnssecSecure { zone } | ZoneFinding::DnssecInsecure { zone } => {
+                vec![("zone", Fact::text(zone))]
+            }
+            ZoneFinding::DnssecBogus { zone, questions } => {
+                vec![("zone", Fact::text(zone)), ("questions", Fact::list(questions))]
             }
             ZoneFinding::RequirementsMissing { provider } => vec![("provider", Fact::text(provider))],
         }
@@ -127,6 +163,12 @@ impl ZoneFinding {
             ZoneFinding::CnameAsText {
                 found: "s1.dkim.example.net.".to_owned(),
                 expected: name("s1.dkim.example.net"),
+            },
+            ZoneFinding::DnssecSecure { zone: name("example.com") },
+            ZoneFinding::DnssecInsecure { zone: name("example.com") },
+            ZoneFinding::DnssecBogus {
+                zone: name("example.com"),
+                questions: vec![Question::txt(&name("example.com"))],
             },
             ZoneFinding::RequirementsMissing { provider: "infraforge".to_owned() },
         ]

@@ -60,7 +60,7 @@ fn answer(question: &Question, zone: &str) -> Answer {
     }
     match records.is_empty() {
         true => Answer::NoData(Denial::default()),
-        false => Answer::Found(Found { records, ttl_seconds: 60, aliases }),
+        false => Answer::Found(Found { records, ttl_seconds: 60, aliases, authentic: false }),
     }
 }
 

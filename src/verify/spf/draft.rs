@@ -14,7 +14,7 @@ use crate::protocol::spf::{LOOKUPS_MAX, SpfRecord, VOID_LOOKUPS_MAX, split};
 use crate::verify::evidence::Evidence;
 use crate::verify::expectation::SpfExpectation;
 use crate::verify::finding::spf::Cost;
-use crate::verify::spf::near::repair_term;
+use crate::verify::spf::near::{meant_mechanism, repair_term};
 use crate::verify::spf::reach::Reach;
 use crate::verify::spf::tree::{Branch, Node, NodeState, resolve, tree_of_record};
 use crate::verify::step::Needs;
@@ -62,8 +62,9 @@ impl Draft {
                 Term::Directive(directive) => self.add_directive(directive, earlier),
                 Term::Redirect(domain) => redirect = redirect.or(Some(domain)),
                 Term::Explanation(domain) => self.explanation = self.explanation.take().or(Some(domain)),
-                Term::Unknown(modifier) if !self.unknown.contains(&modifier) => self.unknown.push(modifier),
-                Term::Unknown(_) => {}
+                // A mechanism with `=` means nothing and has its own finding; pasted again, it would again mislead.
+                Term::Unknown(modifier) if self.unknown.contains(&modifier) || is_meant(&modifier) => {}
+                Term::Unknown(modifier) => self.unknown.push(modifier),
             }
         }
         match (all, redirect) {
@@ -114,6 +115,11 @@ impl Draft {
             Some(other) => other,
         }
     }
+}
+
+/// Whether a modifier was probably meant to be a mechanism.
+fn is_meant(modifier: &UnknownModifier) -> bool {
+    meant_mechanism(&modifier.name, &modifier.value.to_string()).is_some()
 }
 
 /// The mildest of two ends, `+` aside, which is never kept.

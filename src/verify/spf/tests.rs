@@ -54,7 +54,7 @@ impl Zone {
             Some(records) => {
                 let mut records = records.clone();
                 records.sort();
-                Answer::Found(Found { records, ttl_seconds: 300, aliases: Vec::new() })
+                Answer::Found(Found { records, ttl_seconds: 300, aliases: Vec::new(), authentic: false })
             }
             None if self.failing.contains(&question.name) => Answer::Unknown(Failure::Servfail),
             None => Answer::NoSuchName(Denial::default()),

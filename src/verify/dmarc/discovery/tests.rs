@@ -32,7 +32,7 @@ pub(super) fn evidence_of(start: &str, zone: &str) -> Evidence {
             let answer = match records.is_empty() {
                 _ if failed => Answer::Unknown(Failure::Servfail),
                 true => NOTHING.clone(),
-                false => Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new() }),
+                false => Answer::Found(Found { records, ttl_seconds: 60, aliases: Vec::new(), authentic: false }),
             };
             evidence.tell(question, answer);
         }

@@ -22,14 +22,32 @@ pub(super) fn message(finding: &AdviceFinding) -> String {
             }
         },
         AdviceFinding::Several { record, at, count } => {
-            format!("There are {count} {} records at {at}, so that readers use none of them.", record.as_str())
+            format!("There are {count} {} records at {at}, so that readers use none of them.", name_of(*record))
         }
         AdviceFinding::Broken { record, at, rule } => {
-            format!("The {} record at {at} cannot be read: {rule}.", record.as_str())
+            format!("The {} record at {at} cannot be read: {rule}.", name_of(*record))
         }
         AdviceFinding::BimiUnenforced { at } => format!(
             "The BIMI record at {at} has no effect: mailbox providers ask for a DMARC policy of `quarantine` or `reject`."
         ),
+    }
+}
+
+/// The record's name, as people know it.
+fn name_of(record: AdvisedRecord) -> &'static str {
+    match record {
+        AdvisedRecord::MtaSts => "MTA-STS",
+        AdvisedRecord::TlsRpt => "TLS reporting",
+        AdvisedRecord::Bimi => "BIMI",
+    }
+}
+
+/// What a sound record looks like.
+fn sound(record: AdvisedRecord) -> &'static str {
+    match record {
+        AdvisedRecord::MtaSts => "`v=STSv1; id=` and some letters and digits, new ones whenever the policy changes",
+        AdvisedRecord::TlsRpt => "`v=TLSRPTv1; rua=mailto:` and an address",
+        AdvisedRecord::Bimi => "`v=BIMI1; l=` and the https URL of an SVG",
     }
 }
 
@@ -49,7 +67,9 @@ pub(super) fn fix(finding: &AdviceFinding, place: &Place<'_>) -> String {
             }
         },
         AdviceFinding::Several { .. } => format!("Keep one of the TXT records at host `{host}` and delete the others."),
-        AdviceFinding::Broken { .. } => format!("Correct the TXT record at host `{host}`."),
+        AdviceFinding::Broken { record, .. } => {
+            format!("Correct the TXT record at host `{host}`; a sound one reads {}.", sound(*record))
+        }
         AdviceFinding::BimiUnenforced { .. } => {
             "Once all legitimate mail passes, raise the DMARC policy to `p=quarantine` or `p=reject`.".to_owned()
         }

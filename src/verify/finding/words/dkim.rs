@@ -1,5 +1,6 @@
 //! English for findings about DKIM keys.
 
+use crate::verify::evidence::RecordType;
 use crate::verify::finding::dkim::{DkimFinding, strings_of};
 use crate::verify::finding::words::Place;
 
@@ -131,13 +132,13 @@ pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
         }
         DkimFinding::Missing { value_octets } => {
             let cut = match value_octets {
-                Some(octets) if *octets > 255 => format!(
+                Some(octets) if *octets > 255 && place.is_unquoted() => format!(
                     " The value is one text of {octets} characters: paste it in one piece; panels cut it into {} strings by themselves.",
                     strings_of(*octets)
                 ),
                 _ => String::new(),
             };
-            format!("Add a record with host {field}{}.{cut}", with_value(place))
+            format!("Add a {} record with host {field}{}.{cut}", place.record_type, with_value(place))
         }
         DkimFinding::Unanswered { .. } => {
             "Nothing to do yet: it is asked again. If it stays, ask the DNS provider why the zone does not answer."
@@ -155,7 +156,7 @@ pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
              record at this host takes its place."
         ),
         DkimFinding::Several { .. } => {
-            format!("At host {field}, keep one TXT record and delete the others{}.", with_value(place))
+            format!("At host {field}, there must be exactly one TXT record{}; delete the others.", with_value(place))
         }
         DkimFinding::SplitRecords => {
             format!("At host {field}, delete both TXT records and add one{}.", with_value(place))
@@ -190,16 +191,16 @@ pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
             "Nothing to do; compare the fingerprint with the signing provider's if in doubt.".to_owned()
         }
         DkimFinding::WrappedEd25519 { right } => {
-            format!("In the TXT record at host {field}, replace what stands behind `p=` by {right}.")
+            format!("In the TXT record at host {field}, replace what stands behind `p=` by `{right}`.")
         }
         DkimFinding::Ed25519WithoutType => {
             format!("In the TXT record at host {field}, write `k=ed25519;` before `p=`.")
         }
         DkimFinding::NoSha256 { .. } => {
-            format!("Remove the `h=` tag from the TXT record at host {field}{}.", with_value(place))
+            format!("Remove the `h=` tag from the TXT record at host {field}.{}", whole_value(place))
         }
         DkimFinding::NoEmail { .. } => {
-            format!("Remove the `s=` tag from the TXT record at host {field}{}.", with_value(place))
+            format!("Remove the `s=` tag from the TXT record at host {field}.{}", whole_value(place))
         }
         DkimFinding::Quotes { .. }
         | DkimFinding::SmartQuotes { .. }
@@ -212,20 +213,25 @@ pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
         | DkimFinding::NotAKey { .. }
         | DkimFinding::Revoked
         | DkimFinding::KeyDiffers { .. } => {
-            format!(
-                "Replace the record at host {field}{}; paste it as plain text, without quotation marks.",
-                with_value(place)
-            )
+            format!("Replace the record at host {field} by one{}.", with_value(place))
         }
     }
 }
 
 /// The value to paste, or whom to ask for it.
 fn with_value(place: &Place<'_>) -> String {
-    match place.value {
-        Some(value) => format!(", with the value `{value}`"),
+    match place.pasted() {
+        Some(value) if place.record_type == RecordType::Txt => {
+            format!(", with the value {value}, {}", place.manner())
+        }
+        Some(value) => format!(", with the value {value}"),
         None => ", with the value that your signing provider shows for this selector".to_owned(),
     }
+}
+
+/// What the whole record is to be after an edit, where that is known: a sentence of its own.
+fn whole_value(place: &Place<'_>) -> String {
+    place.pasted().map_or(String::new(), |value| format!(" The whole value is then {value}, {}.", place.manner()))
 }
 
 fn quoted(texts: &[String]) -> String {

@@ -34,7 +34,9 @@ pub(super) fn message(finding: &DmarcFinding) -> String {
         }
         DmarcFinding::NoPolicy { at } => {
             let at = at.as_ref().map_or("The record".to_owned(), |at| format!("The record at {at}"));
-            format!("{at} gives no policy: it needs a valid `p`, or at least a valid `rua` (RFC 9989 §4.10.1).")
+            format!(
+                "{at} gives receivers no policy: for that it must be readable, with a valid `p` or at least a valid `rua` (RFC 9989 §4.10.1)."
+            )
         }
         DmarcFinding::BadValue { tag, value, fatal } => {
             let rest = if *fatal {
@@ -107,7 +109,7 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
                 .to_owned()
         }
         DmarcFinding::Several { .. } => {
-            format!("Keep exactly one TXT record at host {field} and delete the others{}.", with_value(place))
+            format!("At host {field}, there must be exactly one TXT record{}; delete the others.", with_value(place))
         }
         DmarcFinding::ForeignText { .. } => format!(
             "Delete that TXT record at host {field}. If no such record is listed, a wildcard record (host `*`) answers for it; the right \
@@ -119,10 +121,7 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
         | DmarcFinding::NoPolicy { .. }
         | DmarcFinding::TooWeak { .. }
         | DmarcFinding::ReportsMissing { .. } => {
-            format!(
-                "Put this TXT record at host {field} in place of what is there{}; paste it as plain text.",
-                with_value(place)
-            )
+            format!("At host {field}, put one TXT record in place of what is there{}.", with_value(place))
         }
         DmarcFinding::BadValue { tag, .. } => format!("Correct or remove `{tag}` in the TXT record at host {field}."),
         DmarcFinding::BadUri { tag, .. } => format!(
@@ -130,6 +129,9 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
         ),
         DmarcFinding::Duplicate { tag } => {
             format!("Keep one `{tag}` in the TXT record at host {field} and remove the others.")
+        }
+        DmarcFinding::Malformed { text } if text.is_empty() => {
+            format!("Remove one of the two semicolons from the TXT record at host {field}.")
         }
         DmarcFinding::Malformed { .. } => {
             format!("Remove it from the TXT record at host {field}, or write it as `name=value`.")
@@ -172,7 +174,7 @@ pub(super) fn fix(finding: &DmarcFinding, place: &Place<'_>) -> String {
 
 /// The value to paste, where there is one.
 fn with_value(place: &Place<'_>) -> String {
-    place.value.map_or(String::new(), |value| format!(", with the value `{value}`"))
+    place.pasted().map_or(String::new(), |value| format!(", with the value {value}, {}", place.manner()))
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {

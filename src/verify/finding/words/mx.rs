@@ -119,7 +119,7 @@ pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
              {own_preference}. Do neither while people still read their mail there."
         ),
         MxFinding::ForeignMx { rank: Rank::First | Rank::Among, .. } => format!(
-            "Add the record at host {field}{} only when nobody reads mail on the present servers any more, or use a subdomain for sending.",
+            "Add the record at host {field}{}, but only when nobody reads mail on the present servers any more, or use a subdomain for sending.",
             with_value(place)
         ),
         MxFinding::ForeignMx { rank: Rank::Last, .. } => format!(
@@ -135,8 +135,9 @@ pub(super) fn fix(finding: &MxFinding, place: &Place<'_>) -> String {
 
 /// The mail server to enter, where one is required.
 fn with_value(place: &Place<'_>) -> String {
-    match place.value {
-        Some(value) => format!(", mail server `{value}`"),
-        None => " for your mail server".to_owned(),
+    match (place.value, place.priority) {
+        (Some(value), Some(preference)) => format!(", mail server `{value}` and preference {preference}"),
+        (Some(value), None) => format!(", mail server `{value}`"),
+        (None, _) => " for your mail server".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! For a person at a DNS panel who is no mail expert: what was found, which rule it breaks, what to put where.
 
+use crate::protocol::name::Name;
 use crate::protocol::spf::LOOKUPS_MAX;
 use crate::verify::finding::spf::{Cost, SpfFinding};
 use crate::verify::finding::words::Place;
@@ -27,8 +28,9 @@ pub(super) fn message(finding: &SpfFinding) -> String {
             records.len()
         ),
         SpfFinding::Syntax { at, fault, .. } => format!(
-            "The SPF record of {at} cannot be read: {fault}. One bad term makes the whole record fail with permerror \
-             (RFC 7208 §4.6)."
+            "The SPF record{} cannot be read: {fault}. One bad term makes the whole record fail with permerror \
+             (RFC 7208 §4.6).",
+            of(at)
         ),
         SpfFinding::StringsRunTogether { before, after } => format!(
             "The record is published as several strings that are joined without a space (RFC 7208 §3.3), so \
@@ -124,15 +126,17 @@ fn message_about_terms(finding: &SpfFinding) -> String {
             term.term, term.at
         ),
         SpfFinding::PassAll { term } => format!(
-            "`{}` in the record of {} lets everybody in the world send as this domain (RFC 7208 §5.1).",
-            term.term, term.at
+            "`{}` in the record{} lets everybody in the world send as this domain (RFC 7208 §5.1).",
+            term.term,
+            of(&term.at)
         ),
         SpfFinding::TooWide { ip4_addresses } => format!(
             "The record lets {ip4_addresses} IPv4 addresses send as this domain, more than a sixteenth of all there are."
         ),
         SpfFinding::TooWideIp6 { term } => format!(
-            "`{}` in the record of {} lets an IPv6 network wider than /16 send as this domain.",
-            term.term, term.at
+            "`{}` in the record{} lets an IPv6 network wider than /16 send as this domain.",
+            term.term,
+            of(&term.at)
         ),
         _ => message_about_habits(finding),
     }
@@ -170,19 +174,22 @@ fn message_about_habits(finding: &SpfFinding) -> String {
 /// What to do about it, at the panel where `place` is edited.
 pub(super) fn fix(finding: &SpfFinding, place: &Place<'_>) -> String {
     match finding {
-        SpfFinding::Missing => match place.value {
-            Some(value) => format!("Add a TXT record at host {} with the value `{value}`.", place.field()),
+        SpfFinding::Missing => match place.pasted() {
+            Some(value) => {
+                format!("Add a TXT record at host {} with the value {value}, {}.", place.field(), place.manner())
+            }
             None => format!(
                 "Add a TXT record at host {} that names the servers that send your mail; every provider documents its \
                  own, such as `v=spf1 include:_spf.example.net ~all`.",
                 place.field()
             ),
         },
-        SpfFinding::NearMiss { .. } | SpfFinding::QuotesInside { .. } => match place.value {
+        SpfFinding::NearMiss { .. } | SpfFinding::QuotesInside { .. } => match place.pasted() {
             Some(value) => format!(
-                "Delete that record. At host {} there must be exactly one TXT record that begins with `v=spf1`, and it \
-                 should read, without any quotes: `{value}`.",
-                place.field()
+                "Delete that record. At host {} there must be exactly one SPF record, a TXT record with the value {value}, \
+                 {}.",
+                place.field(),
+                place.manner()
             ),
             None => format!(
                 "Edit that TXT record at host {} so that it begins with `v=spf1` and a space, without any quotes.",
@@ -190,10 +197,11 @@ pub(super) fn fix(finding: &SpfFinding, place: &Place<'_>) -> String {
             ),
         },
         SpfFinding::SenderId { .. } => "You may delete that record.".to_owned(),
-        SpfFinding::SeveralRecords { .. } => match place.value {
+        SpfFinding::SeveralRecords { .. } => match place.pasted() {
             Some(value) => format!(
-                "At host {}, delete all TXT records that begin with `v=spf1`, then add this one: `{value}`.",
-                place.field()
+                "At host {}, delete all TXT records that begin with `v=spf1`, then add one with the value {value}, {}.",
+                place.field(),
+                place.manner()
             ),
             None => format!("Keep only one TXT record that begins with `v=spf1` at host {}.", place.field()),
         },
@@ -206,12 +214,12 @@ pub(super) fn fix(finding: &SpfFinding, place: &Place<'_>) -> String {
         }
         SpfFinding::LongStrings { strings } => {
             let quoted: Vec<String> = strings.iter().map(|string| format!("\"{string}\"")).collect();
-            format!(
-                "Most panels split it by themselves. If yours refuses it at host {}, paste it as these strings, spaces \
-                 included: {}",
-                place.field(),
-                quoted.join(" ")
-            )
+            let when = if place.is_unquoted() {
+                "Most panels split it by themselves. If yours refuses it,"
+            } else {
+                "This panel does not split it:"
+            };
+            format!("{when} paste it at host {} as these strings, spaces included: {}", place.field(), quoted.join(" "))
         }
         SpfFinding::LongRecord { .. } => format!(
             "Remove terms that you no longer need from the TXT record at host {}, or move some into a record of their \
@@ -314,10 +322,21 @@ fn fix_of_terms(finding: &SpfFinding, place: &Place<'_>) -> String {
 
 /// What to paste where, as far as that is known.
 fn paste(place: &Place<'_>) -> String {
-    match place.value {
-        Some(value) => format!("Make the SPF record, the TXT record at host {}, read: `{value}`.", place.field()),
+    match place.pasted() {
+        Some(value) => {
+            format!(
+                "Give the SPF record, the TXT record at host {}, the value {value}, {}.",
+                place.field(),
+                place.manner()
+            )
+        }
         None => format!("The SPF record is the TXT record at host {}.", place.field()),
     }
+}
+
+/// Whose record it is; nothing of a text that was judged without a name.
+fn of(at: &Name) -> String {
+    if at.label_count() == 0 { String::new() } else { format!(" of {at}") }
 }
 
 /// The costs of the outermost terms, the dearest first.
@@ -337,6 +356,7 @@ fn terms_of<T: AsRef<str>>(terms: impl IntoIterator<Item = T>) -> String {
 mod tests {
     use super::{fix, message};
     use crate::protocol::name::Name;
+    use crate::verify::evidence::RecordType;
     use crate::verify::finding::spf::SpfFinding;
     use crate::verify::finding::words::Place;
 
@@ -345,7 +365,8 @@ mod tests {
         let zone = Name::parse("example.com").unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for value in [None, Some("v=spf1 include:_spf.example.net ~all")] {
-            let place = Place { zone: &zone, name: &zone, value, provider: None };
+            let place =
+                Place { zone: &zone, name: &zone, record_type: RecordType::Txt, value, priority: None, provider: None };
             for finding in SpfFinding::examples() {
                 let (message, fix) = (message(&finding), fix(&finding, &place));
                 assert!(!message.ends_with("see RFC 7208."), "{}: no words", finding.code());

@@ -25,9 +25,6 @@ pub(super) fn message(finding: &VantageFinding) -> String {
             "No name server to which {zone} is delegated serves it: {}. Whatever is published elsewhere, nobody sees it.",
             listed(servers)
         ),
-        VantageFinding::Bogus { question, .. } => format!(
-            "There is an answer to {question}, but its DNSSEC signatures do not hold, so that validating resolvers (RFC 4035) refuse it."
-        ),
     }
 }
 
@@ -49,9 +46,6 @@ pub(super) fn fix(finding: &VantageFinding, place: &Place<'_>) -> String {
             "At the registrar, set the name servers of {zone} to those of the provider where its records are kept, or add the zone there; then host {} is seen.",
             place.field()
         ),
-        VantageFinding::Bogus { .. } => {
-            format!("Have the zone {} signed again, or remove its DS record at the registrar until it is.", place.zone)
-        }
     }
 }
 

@@ -26,6 +26,20 @@ pub(super) fn message(finding: &ZoneFinding) -> String {
         ZoneFinding::CnameAsText { expected, .. } => {
             format!("The name {expected} was published as a TXT record; it must be the target of a CNAME record.")
         }
+        ZoneFinding::DnssecSecure { zone } => {
+            format!("The zone {zone} is signed with DNSSEC, and its signatures are right (RFC 4033 §5).")
+        }
+        ZoneFinding::DnssecInsecure { zone } => format!(
+            "Nobody vouches for the answers of the zone {zone} by DNSSEC: it is not signed, its parent has no DS record for it, or the \
+             resolver does not check (RFC 4033 §5)."
+        ),
+        ZoneFinding::DnssecBogus { zone, questions } => {
+            let questions: Vec<String> = questions.iter().map(|question| format!("`{question}`")).collect();
+            format!(
+                "DNSSEC signatures of the zone {zone} are wrong or missing, so receivers that check them get no answer to {} (RFC 4033 §5).",
+                questions.join(", ")
+            )
+        }
         ZoneFinding::RequirementsMissing { provider } => format!(
             "Nothing says which DKIM key this domain must publish: it was added without requirements, and the provider `{provider}` has no profile."
         ),
@@ -47,6 +61,14 @@ pub(super) fn fix(finding: &ZoneFinding, place: &Place<'_>) -> String {
         ZoneFinding::CnameAsText { expected, .. } => format!(
             "Delete the TXT record at host {} and add a CNAME record there with the target `{expected}`.",
             place.field()
+        ),
+        ZoneFinding::DnssecSecure { .. } => "Nothing is to be done.".to_owned(),
+        ZoneFinding::DnssecInsecure { zone } => format!(
+            "Nothing must be done to send mail. Where the DNS provider of {zone} offers DNSSEC, switch it on there and at the registrar."
+        ),
+        ZoneFinding::DnssecBogus { zone, .. } => format!(
+            "Ask the DNS provider of {zone} to sign the zone anew. If the zone has moved to another provider, remove or replace the DS \
+             record at the registrar."
         ),
         ZoneFinding::RequirementsMissing { provider } => format!(
             "Set the domain's requirements with PATCH /v1/domains/{{id}}, or configure `[providers.{provider}]` and restart."

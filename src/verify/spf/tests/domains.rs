@@ -479,7 +479,7 @@ proptest! {
         let mut evidence = Evidence::new();
         let octets = [b"v=spf1 ".as_slice(), &tail].concat();
         let records = vec![RecordData::Txt(Txt::of(text)), RecordData::Txt(Txt::of(octets))];
-        evidence.tell(Question::txt(&name("example.com")), Answer::Found(Found { records, ttl_seconds: 1, aliases: Vec::new() }));
+        evidence.tell(Question::txt(&name("example.com")), Answer::Found(Found { records, ttl_seconds: 1, aliases: Vec::new(), authentic: false }));
         let _ = judge(&expecting(&["_spf.example.net"], &["192.0.2.1"]), &evidence);
         let _ = check_host(&Session::new([192, 0, 2, 1].into(), &tail, &tail, 0), &evidence);
         let _ = check_host(&Session::new([192, 0, 2, 1].into(), &tail, "a@example.com", 0), &evidence);

@@ -1,0 +1,3 @@
+//! PostgreSQL dies while the service runs, and comes back.
+
+mod real;
