@@ -265,10 +265,13 @@ fn digest(form: &Form) -> String {
     for question in &form.questions {
         let mut replies: Vec<String> = question.replies.iter().map(reply_text).collect();
         replies.sort_unstable();
-        hash.update(json(&(&question.name, &question.record_type, &replies, question.sought)));
-        hash.update(b"\n");
+        hash.update(json(&(&question.name, &question.record_type, &replies)));
+        hash.update(if question.sought { " sought\n" } else { "\n" });
     }
-    hash.update(json(&form.delegations));
+    // What was never asked adds nothing, as in [`reply_text`].
+    if !form.delegations.is_empty() {
+        hash.update(json(&form.delegations));
+    }
     hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
