@@ -81,6 +81,8 @@ pub fn resolver(config: &Config) -> Result<Arc<dyn Resolver>, StartError> {
         servers,
         timeout: config.dns.timeout,
         in_flight_max: config.dns.max_in_flight,
+        authoritative_port: config.dns.authoritative_port,
+        allow_private_servers: config.dns.allow_private_servers,
     })))
 }
 
@@ -195,7 +197,11 @@ pub fn settings(config: &Config) -> Settings {
     let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
     let rung = |step: &crate::config::LadderStep| Rung { younger_than: step.younger_than, every: step.every };
     Settings {
-        patience: Patience { grace: delta(checks.grace), recovery_hold: delta(checks.recovery_hold) },
+        patience: Patience {
+            grace: delta(checks.grace),
+            recovery_hold: delta(checks.recovery_hold),
+            stale_limit: delta(checks.stale_limit),
+        },
         rhythm: Rhythm {
             pending_ladder: checks.pending_ladder.iter().map(rung).collect(),
             active_interval: checks.active_interval,

@@ -2,8 +2,11 @@
 //!
 //! Owns how much one check may ask, how long it may take, and how much it may keep. The judge always finishes: a
 //! question over the limits is in the evidence as one that nobody answered in time, and that is never an absence.
-//! Who is asked is the [`Resolver`]'s affair; what the answers mean is the judge's.
+//! Who is asked is the [`Resolver`]'s affair; what the answers mean is the judge's. What a judge wants confirmed is
+//! put to the servers of the zones themselves, as [`crate::verify::cut`] plans it.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,7 +15,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::dns::Resolver;
 use crate::dns::size::{answer_octets, name_octets};
-use crate::verify::evidence::{Answer, Evidence, Failure, Question, Reply, Vantage};
+use crate::verify::cut::{self, Ask};
+use crate::verify::evidence::{Answer, Evidence, Failure, Question, Reply, Told, Vantage, word};
 use crate::verify::step::Step;
 
 /// The most questions that one check asks.
@@ -21,8 +25,9 @@ pub const QUESTION_COUNT_MAX: usize = 300;
 /// The most octets of evidence that one check keeps.
 pub const EVIDENCE_OCTETS_MAX: usize = 64 * 1_024;
 
-/// The most rounds of asking. The deepest chain of reasons is an SPF record's, with 60 names; more is a fault of a judge.
-pub const ROUND_COUNT_MAX: usize = 100;
+/// The most rounds of asking. The deepest chain of reasons is an SPF record's, with 60 names, each asked of caches and
+/// then confirmed; more is a fault of a judge.
+pub const ROUND_COUNT_MAX: usize = 200;
 
 /// What one check may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +93,7 @@ pub async fn check<T>(
         octets_left: limits.evidence_octets_max,
         cut_count: 0,
         evidence: Evidence::new(),
+        asked: BTreeSet::new(),
     };
     for round_count in 0..=ROUND_COUNT_MAX {
         match judge(&gathering.evidence) {
@@ -101,6 +107,7 @@ pub async fn check<T>(
                 });
             }
             Step::Need(questions) => gathering.ask(resolver, questions).await?,
+            Step::Confirm(questions) => gathering.confirm(resolver, questions).await?,
         }
     }
     Err(JudgeFault::Endless)
@@ -113,6 +120,8 @@ struct Gathering {
     octets_left: usize,
     cut_count: usize,
     evidence: Evidence,
+    /// What authoritative servers were asked.
+    asked: BTreeSet<Ask>,
 }
 
 impl Gathering {
@@ -140,6 +149,61 @@ impl Gathering {
             self.evidence.add(question, [not_answered()]);
         }
         Ok(())
+    }
+
+    /// Puts questions to the servers of their own zones, wherever their chains lead.
+    async fn confirm(&mut self, resolver: &dyn Resolver, questions: Vec<Question>) -> Result<(), JudgeFault> {
+        let mut wanted: BTreeSet<Question> =
+            questions.into_iter().filter(|question| !self.evidence.is_sought(question)).collect();
+        if wanted.is_empty() {
+            return Err(JudgeFault::Stuck);
+        }
+        let place = |address: IpAddr| resolver.authority_at(address);
+        for _ in 0..ROUND_COUNT_MAX {
+            let plan = cut::plan(&wanted, &self.evidence, &place);
+            wanted.extend(plan.questions);
+            if !plan.needs.is_empty() {
+                self.ask(resolver, plan.needs.into_questions()).await?;
+                continue;
+            }
+            let asks: Vec<Ask> = plan.asks.into_iter().filter(|ask| self.asked.insert(ask.clone())).collect();
+            if asks.is_empty() {
+                break;
+            }
+            self.ask_authorities(resolver, asks).await;
+        }
+        self.evidence.confirm(wanted);
+        Ok(())
+    }
+
+    /// One round with authoritative servers. What is over the limits is not asked, and no word comes of it.
+    async fn ask_authorities(&mut self, resolver: &dyn Resolver, mut asks: Vec<Ask>) {
+        asks.truncate(if Instant::now() < self.deadline { self.questions_left } else { 0 });
+        self.questions_left -= asks.len();
+        let deadline = self.deadline;
+        let asking = asks.iter().map(|ask| async move {
+            let nothing = || Told::Answer(Answer::Unknown(Failure::Timeout));
+            timeout_at(deadline, resolver.ask_at(ask.server, &ask.question)).await.unwrap_or_else(|_| nothing())
+        });
+        let all_told = join_all(asking).await;
+        for (ask, told) in asks.into_iter().zip(all_told) {
+            self.take_told(ask, told);
+        }
+    }
+
+    fn take_told(&mut self, Ask { server, question, zone }: Ask, told: Told) {
+        match told {
+            // Only downwards: whoever refers elsewhere does not know the zone.
+            Told::Referral { zone: below, delegation } if below != zone && below.is_at_or_below(&zone) => {
+                self.evidence.add_delegation(below, delegation);
+            }
+            Told::Referral { .. } => self.take_word(server, question, Answer::Unknown(Failure::Lame)),
+            Told::Answer(answer) => self.take_word(server, question, word::within(&zone, answer)),
+        }
+    }
+
+    fn take_word(&mut self, server: SocketAddr, question: Question, answer: Answer) {
+        self.take_in(question, vec![Reply { vantage: Vantage::Authoritative, server: Some(server), answer }]);
     }
 
     fn take_in(&mut self, question: Question, mut replies: Vec<Reply>) {

@@ -10,16 +10,17 @@ pub(crate) mod size;
 pub mod watched;
 pub mod zone_text;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hickory_resolver::config::ResolverConfig;
 use hickory_resolver::net::NetError;
 use hickory_resolver::system_conf::read_system_conf;
 use thiserror::Error;
 
-use crate::verify::evidence::{Question, Reply};
+use crate::verify::evidence::{Answer, Failure, Question, Reply, Told};
 
 /// The most CNAMEs followed for one question. Ours: RFC 1034 §3.6.2 names none, and resolvers stop between 8 and 16.
 pub const ALIAS_COUNT_MAX: usize = 8;
@@ -33,6 +34,20 @@ pub trait Resolver: Send + Sync {
     ///
     /// Never fails, for failure is an answer; never empty.
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>>;
+
+    /// Where the authoritative server at `address` is to be asked; nothing for one that is never asked.
+    ///
+    /// Without this, no authoritative server is.
+    fn authority_at(&self, _address: IpAddr) -> Option<SocketAddr> {
+        None
+    }
+
+    /// What the authoritative `server` says to `question`, asked without recursion.
+    ///
+    /// Never fails. An answer without authority is lame, unless it is a referral.
+    fn ask_at<'a>(&'a self, _server: SocketAddr, _question: &'a Question) -> BoxFuture<'a, Told> {
+        std::future::ready(Told::Answer(Answer::Unknown(Failure::Unreachable))).boxed()
+    }
 }
 
 /// Whom to ask, how long, and how much at once.
@@ -44,6 +59,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// How many servers are being asked at once, at most; at least 1.
     pub in_flight_max: usize,
+    /// The port of authoritative servers.
+    pub authoritative_port: u16,
+    /// Whether authoritative servers on addresses that the Internet cannot reach are asked, too.
+    pub allow_private_servers: bool,
 }
 
 /// The system says nothing about DNS servers.

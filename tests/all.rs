@@ -18,4 +18,5 @@ mod rubbish;
 mod store;
 mod story;
 mod support;
+mod vantage;
 mod zones;

@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn settings(servers: &[&DnsServer]) -> Settings {
     let servers = servers.iter().map(|server| server.address()).collect();
-    Settings { servers, timeout: TIMEOUT, in_flight_max: 128 }
+    Settings { servers, timeout: TIMEOUT, in_flight_max: 128, authoritative_port: 53, allow_private_servers: false }
 }
 
 /// Where packets are counted: so long that none is sent twice, however busy the machine.

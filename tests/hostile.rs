@@ -55,7 +55,13 @@ fn expectation(domain: &str) -> Expectation {
 
 /// Checks `domain` where one server says all, and gives the verdicts: `spf dkim dmarc mx`.
 async fn verdicts(why: &str, domain: &str, server: &DnsServer) -> String {
-    let settings = Settings { servers: vec![server.address()], timeout: SERVER_TIME_MAX, in_flight_max: 32 };
+    let settings = Settings {
+        servers: vec![server.address()],
+        timeout: SERVER_TIME_MAX,
+        in_flight_max: 32,
+        authoritative_port: 53,
+        allow_private_servers: false,
+    };
     let limits = Limits::within(CHECK_TIME_MAX);
     let expectation = expectation(domain);
     let hickory = Hickory::new(settings);

@@ -127,7 +127,11 @@ fn there_are_zones_enough() {
 }
 
 /// The codes that no zone can bring about by itself, why, and the test that brings them about instead.
-const ELSEWHERE: [(&str, &str, &str); 3] = [
+const ELSEWHERE: [(&str, &str, &str); 7] = [
+    ("propagation.partial", "one text is one server's word", "checker::tests::vantage"),
+    ("delegation.mismatch", "one text is one server's word", "checker::tests::vantage"),
+    ("delegation.lame", "one text is one server's word", "checker::tests::vantage"),
+    ("delegation.elsewhere", "one text is one server's word", "checker::tests::vantage"),
     ("dmarc.too-weak", "only the API requires a policy", "zones::api::what_only_the_api_can_require"),
     ("dmarc.reports-missing", "only the API requires reports", "zones::api::what_only_the_api_can_require"),
     ("requirements.missing", "only a row of the database can lack them", "service::tests::checking"),

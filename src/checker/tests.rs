@@ -1,5 +1,7 @@
 //! Asking within limits. Time is paused; DNS is text, or slow, or large.
 
+mod vantage;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt;

@@ -294,7 +294,7 @@ mod tests {
         let outcome = loop {
             match check_host(&session, &evidence) {
                 Step::Done(outcome) => break outcome,
-                Step::Need(questions) => {
+                Step::Need(questions) | Step::Confirm(questions) => {
                     for question in questions {
                         let answer = zone.answer(&question);
                         evidence.tell(question, answer);

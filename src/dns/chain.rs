@@ -61,6 +61,14 @@ impl Chain {
         Answer::Found(Found { records, ttl_seconds, aliases: self.aliases, authentic })
     }
 
+    /// The chain that its server does not follow to the end: the last CNAME is what it has.
+    pub(super) fn left_open(mut self) -> Answer {
+        match self.aliases.pop() {
+            Some(last) => self.found(vec![RecordData::Cname(last.target)], last.ttl_seconds),
+            None => Answer::Unknown(Failure::Malformed),
+        }
+    }
+
     /// The chain whose end exists, without such records.
     pub(super) fn no_data(self, authority: Option<Authority>) -> Answer {
         let authentic = self.is_authentic();

@@ -1,20 +1,23 @@
-//! Recursive servers behind the [`Resolver`] port, over hickory's network streams.
+//! Servers behind the [`Resolver`] port, over hickory's network streams.
 //!
-//! Owns the order of asking: the first server, and on a failure the next, each reply kept. Nothing is cached, so that
-//! what is seen is what the server says now. CNAME chains are followed here, for a server may give only a part.
+//! Owns the order of asking recursive servers: the first, and on a failure the next, each reply kept. Nothing is
+//! cached, so that what is seen is what the server says now. CNAME chains are followed here, for a server may give
+//! only a part. Authoritative servers are asked one question each, and no chain is followed for them.
 //!
 //! # Limits
 //!
 //! So many servers at once ([`Settings::in_flight_max`]), so long for each of them and question ([`Settings::timeout`]),
 //! the chain and TCP included. Waiting for a turn does not count. A server that is silent again and again is left out
-//! for a while, as long as another is there.
+//! for a while, as long as another is there. An authoritative server gets so many questions at once that it takes
+//! us for one resolver among many ([`authority::IN_FLIGHT_MAX`]).
 
+mod authority;
 mod convert;
 mod health;
 mod reading;
 mod wire;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +27,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::dns::chain::Chain;
+use crate::dns::hickory::authority::Authorities;
 use crate::dns::hickory::health::Health;
 use crate::dns::hickory::reading::Reading;
 use crate::dns::{Resolver, Settings};
-use crate::verify::evidence::{Answer, Failure, Question, Reply, Vantage};
+use crate::protocol::address::is_public;
+use crate::verify::evidence::{Answer, Failure, Question, Reply, Told, Vantage};
 
 /// How a server is asked, and what is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +48,24 @@ struct Manner {
 impl Manner {
     /// As recursive servers are asked.
     const RECURSIVE: Manner = Manner { recursion_desired: true, checking_disabled: false, authority_required: false };
+
+    /// The same, but answers that DNSSEC says are bogus are wanted, too.
+    const UNCHECKED: Manner = Manner { checking_disabled: true, ..Manner::RECURSIVE };
+
+    /// As the servers of a zone are asked.
+    const AUTHORITATIVE: Manner =
+        Manner { recursion_desired: false, checking_disabled: false, authority_required: true };
 }
 
-/// Recursive servers, asked one after the other.
+/// Recursive servers, asked one after the other, and authoritative ones.
 #[derive(Debug)]
 pub struct Hickory {
     servers: Vec<Server>,
     timeout: Duration,
     turns: Arc<Semaphore>,
+    authorities: Authorities,
+    authoritative_port: u16,
+    allow_private_servers: bool,
 }
 
 #[derive(Debug)]
@@ -67,6 +82,9 @@ impl Hickory {
             servers: servers.collect(),
             timeout: settings.timeout,
             turns: Arc::new(Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS))),
+            authorities: Authorities::default(),
+            authoritative_port: settings.authoritative_port,
+            allow_private_servers: settings.allow_private_servers,
         }
     }
 
@@ -80,8 +98,14 @@ impl Hickory {
     async fn ask_servers(&self, question: &Question) -> Vec<Reply> {
         let mut replies = Vec::new();
         for server in self.servers_to_ask() {
-            let answer = self.ask_server(server.address, question, Manner::RECURSIVE).await;
+            let mut answer = self.ask_server(server.address, question, Manner::RECURSIVE).await;
             server.health.note(&answer, Instant::now());
+            if answer == Answer::Unknown(Failure::Servfail)
+                && self.ask_server(server.address, question, Manner::UNCHECKED).await.is_definite()
+            {
+                // It knows, and does not believe what it knows: only DNSSEC makes it so. RFC 4035 §3.2.2.
+                answer = Answer::Unknown(Failure::Bogus);
+            }
             let settled = answer.is_definite();
             replies.push(Reply { vantage: Vantage::Recursive, server: Some(server.address), answer });
             if settled {
@@ -116,8 +140,40 @@ impl Hickory {
     }
 }
 
+impl Hickory {
+    /// Asks one server of a zone one question.
+    async fn ask_authority(&self, address: SocketAddr, question: &Question) -> Told {
+        let unknown = |failure| Told::Answer(Answer::Unknown(failure));
+        let server = self.authorities.server(address);
+        if server.health.is_left_out(Instant::now()) {
+            return unknown(Failure::Timeout);
+        }
+        // Its own turn first: whoever waits for a slow server must not keep the others waiting.
+        let Ok(_turn) = server.turns.acquire().await else { return unknown(Failure::Timeout) };
+        let Ok(_turn_of_all) = self.turns.acquire().await else { return unknown(Failure::Timeout) };
+        let deadline = Instant::now() + self.timeout;
+        let told = match wire::exchange(address, question, Manner::AUTHORITATIVE, deadline).await {
+            Err(failure) => unknown(failure),
+            Ok(message) => reading::read_told(&message, question, Manner::AUTHORITATIVE),
+        };
+        if let Told::Answer(answer) = &told {
+            server.health.note(answer, Instant::now());
+        }
+        told
+    }
+}
+
 impl Resolver for Hickory {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
         self.ask_servers(question).boxed()
+    }
+
+    fn authority_at(&self, address: IpAddr) -> Option<SocketAddr> {
+        let is_allowed = self.allow_private_servers || is_public(address);
+        is_allowed.then(|| SocketAddr::new(address, self.authoritative_port))
+    }
+
+    fn ask_at<'a>(&'a self, server: SocketAddr, question: &'a Question) -> BoxFuture<'a, Told> {
+        self.ask_authority(server, question).boxed()
     }
 }

@@ -1,5 +1,6 @@
 //! A resolver that is watched: what it answers is counted, and whether it answers at all is known.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::dns::Resolver;
 use crate::telemetry::metrics::{UnderWay, dns_answered};
-use crate::verify::evidence::{Question, Reply};
+use crate::verify::evidence::{Question, Reply, Told, Vantage};
 
 /// How many questions in a row must go without a definite answer before the resolver counts as failing. More
 /// than one domain asks, so that a single broken zone is not mistaken for a broken resolver.
@@ -53,6 +54,23 @@ impl Resolver for Watched {
             }
             self.note(&replies);
             replies
+        }
+        .boxed()
+    }
+
+    fn authority_at(&self, address: IpAddr) -> Option<SocketAddr> {
+        self.inner.authority_at(address)
+    }
+
+    fn ask_at<'a>(&'a self, server: SocketAddr, question: &'a Question) -> BoxFuture<'a, Told> {
+        async move {
+            let _under_way = UnderWay::dns_question();
+            let begun = Instant::now();
+            let told = self.inner.ask_at(server, question).await;
+            if let Told::Answer(answer) = &told {
+                dns_answered(Vantage::Authoritative, answer, begun.elapsed());
+            }
+            told
         }
         .boxed()
     }

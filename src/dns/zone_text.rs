@@ -19,6 +19,10 @@
 //!
 //! A SOA begins a zone; the records behind it belong to it until the next SOA. Records before any SOA stand in a
 //! zone without a name: their denials carry no authority. A name in no zone does not exist.
+//!
+//! Such a text is what a recursive server says. What the zones' own servers say is in texts of their own
+//! ([`ZoneText::with_server`]), so that caches may be stale and servers may disagree.
+//!
 //! `;@ secure NAME` makes everything at and below that name authentic, as a signed zone is to who validates.
 //! `;@ OUTCOME NAME TYPE` makes that question fail with that outcome of the contract (`servfail`, `refused`,
 //! `timeout`, `truncated`, `malformed`, `lame`, `bogus`, `unreachable`); `*` is every type. To a name server it is a comment.
@@ -36,16 +40,19 @@ mod entry;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
-use crate::dns::Resolver;
 use crate::dns::chain::Chain;
+use crate::dns::{PORT, Resolver};
 use crate::protocol::name::{Name, NameFault};
-use crate::verify::evidence::{Answer, Authority, Failure, Question, RecordData, RecordType, Reply, Vantage};
+use crate::verify::evidence::{
+    Answer, Authority, Delegation, Failure, Question, RecordData, RecordType, Reply, Told, Vantage,
+};
 
 /// The time to live where the text states none, in seconds; knot takes the same.
 const TTL_SECONDS: u32 = 3_600;
@@ -125,6 +132,8 @@ pub enum Fault {
 pub struct ZoneText {
     zones: BTreeMap<Name, Zone>,
     faults: BTreeMap<(Name, Option<RecordType>), Failure>,
+    /// The authoritative servers, each with what it serves.
+    servers: BTreeMap<IpAddr, ZoneText>,
     /// Names at and below which all is authentic.
     secure: BTreeSet<Name>,
 }
@@ -162,6 +171,40 @@ impl ZoneText {
         }
     }
 
+    /// The same, and at `address` an authoritative server for the zones of `served`, and for nothing else.
+    #[must_use]
+    pub fn with_server(mut self, address: IpAddr, served: ZoneText) -> ZoneText {
+        self.servers.insert(address, served);
+        self
+    }
+
+    /// What a server of these zones says by itself: no chain is followed out of the zone that it begins in.
+    fn told(&self, question: &Question) -> Told {
+        let mut chain = Chain::at(question.name.clone());
+        let unknown = |failure| Told::Answer(Answer::Unknown(failure));
+        let zone = self.zone_of(&question.name).filter(|zone| zone.authority.is_some());
+        // The chain bounds itself.
+        loop {
+            if let Some(failure) = self.fault(chain.end(), question.record_type) {
+                return unknown(failure);
+            }
+            let Some(zone) = zone else { return unknown(Failure::Refused) };
+            if !chain.end().is_at_or_below(&zone.apex) {
+                return Told::Answer(chain.left_open());
+            }
+            let (target, ttl_seconds) = match zone.look_up(chain.end(), question.record_type) {
+                Lookup::Found(set) => return Told::Answer(chain.found(set.records.clone(), set.ttl_seconds)),
+                Lookup::NoData => return Told::Answer(chain.no_data(zone.authority.clone())),
+                Lookup::NoSuchName => return Told::Answer(chain.no_such_name(zone.authority.clone())),
+                Lookup::Delegated => return zone.referral(chain.end()),
+                Lookup::Alias(target, ttl_seconds) => (target.clone(), ttl_seconds),
+            };
+            if let Err(failure) = chain.follow(target, ttl_seconds) {
+                return unknown(failure);
+            }
+        }
+    }
+
     fn fault(&self, name: &Name, record_type: RecordType) -> Option<Failure> {
         let played = |record_type| self.faults.get(&(name.clone(), record_type)).copied();
         played(Some(record_type)).or_else(|| played(None))
@@ -177,6 +220,15 @@ impl Resolver for ZoneText {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
         let reply = Reply { vantage: Vantage::Recursive, server: None, answer: self.answer(question) };
         std::future::ready(vec![reply]).boxed()
+    }
+
+    fn authority_at(&self, address: IpAddr) -> Option<SocketAddr> {
+        (!self.servers.is_empty()).then(|| SocketAddr::new(address, PORT))
+    }
+
+    fn ask_at<'a>(&'a self, server: SocketAddr, question: &'a Question) -> BoxFuture<'a, Told> {
+        let nobody = || Told::Answer(Answer::Unknown(Failure::Unreachable));
+        std::future::ready(self.servers.get(&server.ip()).map_or_else(nobody, |served| served.told(question))).boxed()
     }
 }
 
@@ -257,6 +309,29 @@ impl Zone {
             Some(sets) => choose(sets, record_type),
             None => Lookup::NoSuchName,
         }
+    }
+
+    /// Who serves what was given away above `name`, with the addresses that stand in this zone.
+    fn referral(&self, name: &Name) -> Told {
+        let inside = ancestors(name.clone()).take_while(|above| *above != self.apex);
+        let Some(cut) = inside.filter(|above| self.has(above, RecordType::Ns)).last() else {
+            return Told::Answer(Answer::Unknown(Failure::Lame));
+        };
+        let records = |name: &Name, record_type| {
+            let set = self.names.get(name).and_then(|sets| sets.get(&record_type));
+            set.map(|set| set.records.as_slice()).unwrap_or_default()
+        };
+        let mut delegation = Delegation::default();
+        for record in records(&cut, RecordType::Ns) {
+            let RecordData::Ns(server) = record else { continue };
+            delegation.servers.push(server.clone());
+            for address in records(server, RecordType::A) {
+                let RecordData::A(address) = address else { continue };
+                delegation.glue.push((server.clone(), IpAddr::V4(*address)));
+            }
+        }
+        delegation.servers.sort();
+        Told::Referral { zone: cut, delegation }
     }
 
     fn has(&self, name: &Name, record_type: RecordType) -> bool {

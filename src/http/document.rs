@@ -3,7 +3,7 @@
 //! Built from a [`Report`]; the HTTP interface adds what the database knows ([`Kept`]), the command line's
 //! `check` prints it without. What came out of DNS is data: JSON escapes it, and pages must too.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -17,7 +17,7 @@ use crate::verify::evidence::RecordType;
 use crate::verify::finding::Finding;
 use crate::verify::finding::words::{self, Place};
 use crate::verify::purpose::{Purpose, Verdict};
-use crate::verify::report::{DmarcSummary, DnsProvider, RecordReport, Report, SpfSummary};
+use crate::verify::report::{DmarcSummary, DnsProvider, Propagation, RecordReport, Report, ServerWord, SpfSummary};
 use crate::verify::standing::{Flags, Status};
 
 /// What the database knows of a domain beside its report.
@@ -146,10 +146,44 @@ pub struct RecordBody {
     valid: bool,
     /// What is there, as DNS gave it: text of strangers.
     found: Vec<String>,
+    /// How far what is published has come; null where nobody asked.
+    propagation: Option<PropagationBody>,
     /// What was noticed.
     findings: Vec<FindingBody>,
     /// When what is there last changed; null where it was never checked.
     changed_at: Option<DateTime<Utc>>,
+}
+
+/// How far a record has come from the zone's own servers into the world.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Propagation)]
+pub struct PropagationBody {
+    /// On how many of the zone's servers it is valid, of those that answered; null where none did, or none was
+    /// asked, for they are asked only where caches say that it is not valid.
+    #[schema(example = "2/2")]
+    published: Option<String>,
+    /// Whether it is valid as the world sees it through caches.
+    visible: bool,
+    /// When caches will have forgotten what they say instead; null where that is not awaited.
+    expected_visible_at: Option<DateTime<Utc>>,
+    /// What each of the zone's servers said.
+    servers: Vec<ServerBody>,
+}
+
+/// What one of a zone's servers said.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Server)]
+pub struct ServerBody {
+    /// Its name.
+    #[schema(example = "ns1.example.net")]
+    server: String,
+    /// The address at which it was asked.
+    #[schema(example = "192.0.2.53")]
+    address: String,
+    /// `found`, `nodata`, `nxdomain`, `servfail`, `refused`, `timeout`, `truncated`, `malformed`, `lame`, `bogus` or
+    /// `unreachable`.
+    #[schema(example = "nxdomain")]
+    outcome: &'static str,
 }
 
 /// Something that was noticed.
@@ -240,7 +274,7 @@ impl Document {
             checking: false,
             stale_since: None,
             poll_after_seconds: None,
-            records: report.records.iter().map(|record| record_body(report, record)).collect(),
+            records: report.records.iter().map(|record| record_body(report, record, checked_at)).collect(),
             spf: report.spf.as_ref().map(spf_body),
             dmarc: report.dmarc.as_ref().map(dmarc_body),
             dns_provider: report.dns_provider.as_ref().map(dns_provider_body),
@@ -283,7 +317,7 @@ impl Document {
     }
 }
 
-fn record_body(report: &Report, record: &RecordReport) -> RecordBody {
+fn record_body(report: &Report, record: &RecordReport, checked_at: Option<DateTime<Utc>>) -> RecordBody {
     let place = Place::of(report, record);
     RecordBody {
         purpose: record.purpose.as_str(),
@@ -298,8 +332,24 @@ fn record_body(report: &Report, record: &RecordReport) -> RecordBody {
         verdict: record.verdict.as_str(),
         valid: record.verdict == Verdict::Valid,
         found: record.found.clone(),
+        propagation: record.propagation.as_ref().map(|propagation| propagation_body(propagation, checked_at)),
         findings: record.findings.iter().map(|finding| finding_body(finding, &place)).collect(),
         changed_at: None,
+    }
+}
+
+fn propagation_body(propagation: &Propagation, checked_at: Option<DateTime<Utc>>) -> PropagationBody {
+    let within = propagation.visible_within_seconds.map(|seconds| TimeDelta::seconds(i64::from(seconds)));
+    let server_body = |word: &ServerWord| ServerBody {
+        server: word.server.to_string(),
+        address: word.address.to_string(),
+        outcome: word.outcome,
+    };
+    PropagationBody {
+        published: propagation.published.map(|published| format!("{}/{}", published.count, published.of)),
+        visible: propagation.visible,
+        expected_visible_at: checked_at.zip(within).and_then(|(at, within)| at.checked_add_signed(within)),
+        servers: propagation.servers.iter().map(server_body).collect(),
     }
 }
 
@@ -377,6 +427,7 @@ mod tests {
             verdict: Verdict::Missing,
             found: vec!["<script>\u{7f}\"".to_owned()],
             findings: vec![Finding::Zone(doubled.clone())],
+            propagation: None,
         };
         Report {
             domain: Domain::parse("bücher.example").unwrap(),

@@ -18,6 +18,7 @@ use crate::service::{Error, Service, events};
 use crate::store::note::{self, Note};
 use crate::store::{DomainRow, Settled, Settlement};
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
+use crate::verify::doubt;
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
@@ -129,8 +130,17 @@ impl Service {
     fn settlement(&self, claim: &Claim, before: &[Note], seen: &Seen<'_>, now: DateTime<Utc>) -> Settlement {
         let row = &claim.domain;
         let standing = row.standing();
-        let (after, happenings) = standing::after(&standing, verdicts(seen.report), now, self.settings.patience);
-        let notes = notes::notes(seen.report, before, now);
+        let min_interval = TimeDelta::from_std(self.settings.rhythm.min_interval).unwrap_or(TimeDelta::MAX);
+        let (verdicts, doubts) = doubt::believed(
+            standing.flags,
+            verdicts(seen.report),
+            |purpose| seen.report.denial(purpose),
+            &notes::doubts(before),
+            now,
+            min_interval,
+        );
+        let (after, happenings) = standing::after(&standing, verdicts, now, self.settings.patience);
+        let notes = notes::notes(seen.report, before, &doubts, now);
         // Ids sort by their microsecond: those of one check keep the order in which they are told.
         let mut at = now;
         let mut next_id = || {
@@ -145,6 +155,7 @@ impl Service {
             events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
         let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
+        let by_rhythm = next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number());
         Settlement {
             at: now,
             standing: after,
@@ -153,7 +164,7 @@ impl Service {
             evidence: to_stored(seen.evidence),
             changes: events::changes(&standing, &after),
             all_valid: seen.report.is_all_valid(),
-            next_check_at: next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number()),
+            next_check_at: sooner(by_rhythm, doubts.into_values().min().map(|from| from.max(now + min_interval))),
             events,
             check_id: self.chance.id(now),
             reason: claim.reason,
@@ -207,6 +218,11 @@ fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
         true => false,
         false => row.dns_configured || (after.flags.all() && is_definite),
     }
+}
+
+/// A denial in doubt is looked at again as soon as that can settle it.
+fn sooner(by_rhythm: Option<DateTime<Utc>>, doubt: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    by_rhythm.into_iter().chain(doubt).min()
 }
 
 /// What a check saw.

@@ -16,6 +16,9 @@ const FINDINGS_MAX: usize = 50;
 /// The type of the event that says that other records are published than before.
 pub(crate) const RECORDS_CHANGED: &str = "domain.records_changed";
 
+/// Why a domain is at risk of which nobody could tell for too long.
+const STALE: &str = "dns.stale";
+
 /// The event of something that happened to a domain's standing.
 pub(crate) fn happened(
     id: Uuid,
@@ -25,7 +28,11 @@ pub(crate) fn happened(
     after: &Standing,
     report: Option<&Report>,
 ) -> NewEvent {
-    NewEvent { id, kind: happening.as_str(), body: body(row, before, after, report) }
+    let mut body = body(row, before, after, report);
+    if happening == Happening::Stale {
+        body["reason"] = json!(STALE);
+    }
+    NewEvent { id, kind: happening.as_str(), body }
 }
 
 /// The event that says that other records are published than before.

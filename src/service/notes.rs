@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::store::note::Note;
-use crate::verify::purpose::Verdict;
+use crate::verify::doubt::Doubts;
+use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::{RecordReport, Report};
 
 /// The note of a record before it is compared with an earlier one.
@@ -22,8 +23,18 @@ fn note_of(record: &RecordReport) -> Note {
         staged: record.staged,
         findings: record.findings.iter().map(|finding| finding.code().to_owned()).collect(),
         seen: definite.then(|| digest(&record.found)),
+        believed_from: None,
         changed_at: None,
     }
+}
+
+/// The doubts that the last check left.
+pub(crate) fn doubts(before: &[Note]) -> Doubts {
+    let of = |purpose: Purpose| {
+        let notes = before.iter().filter(|note| note.purpose == purpose.as_str());
+        notes.filter_map(|note| note.believed_from).min().map(|from| (purpose, from))
+    };
+    Purpose::ALL.into_iter().filter_map(of).collect()
 }
 
 /// Whether two notes are of the same record.
@@ -33,8 +44,10 @@ fn same_record(one: &Note, other: &Note) -> bool {
 }
 
 /// The notes of a report at `at`, those of the check before it taken over.
-pub(crate) fn notes(report: &Report, before: &[Note], at: DateTime<Utc>) -> Vec<Note> {
-    let each = report.records.iter().map(note_of).map(|mut note| {
+pub(crate) fn notes(report: &Report, before: &[Note], doubts: &Doubts, at: DateTime<Utc>) -> Vec<Note> {
+    let each = report.records.iter().map(|record| {
+        let mut note = note_of(record);
+        note.believed_from = doubts.get(&record.purpose).copied();
         let Some(old) = before.iter().find(|old| same_record(old, &note)) else {
             note.changed_at = Some(at);
             return note;

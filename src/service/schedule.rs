@@ -113,7 +113,11 @@ mod tests {
     }
 
     fn check_with(why: &str, standing: Standing, age: Option<u64>, (rhythm, chance): (&Rhythm, u32), expected: &str) {
-        let patience = Patience { grace: TimeDelta::hours(72), recovery_hold: TimeDelta::hours(1) };
+        let patience = Patience {
+            grace: TimeDelta::hours(72),
+            recovery_hold: TimeDelta::hours(1),
+            stale_limit: TimeDelta::hours(72),
+        };
         let pending_since = age.map(|age| after_epoch(0) - TimeDelta::seconds(i64::try_from(age).unwrap()));
         let next = next_check_at(&standing, pending_since, after_epoch(0), rhythm, patience, chance);
         let shown = next.map_or("when asked".to_owned(), |at| format!("{}", (at - after_epoch(0)).num_seconds()));
@@ -210,7 +214,11 @@ mod tests {
             Rhythm { pending_ladder: vec![Rung { younger_than: Duration::MAX, every: Duration::ZERO }], ..rhythm() };
         check_with("never closer than the least interval", Standing::NEW, Some(0), (&hasty, 0), "15");
         let patient = Rhythm { min_interval: Duration::MAX, ..rhythm() };
-        let patience = Patience { grace: TimeDelta::hours(72), recovery_hold: TimeDelta::hours(1) };
+        let patience = Patience {
+            grace: TimeDelta::hours(72),
+            recovery_hold: TimeDelta::hours(1),
+            stale_limit: TimeDelta::hours(72),
+        };
         let never = next_check_at(&Standing::NEW, None, after_epoch(0), &patient, patience, 0);
         assert_eq!(never, Some(DateTime::<Utc>::MAX_UTC), "an absurd setting does not wrap");
     }

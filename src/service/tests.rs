@@ -104,7 +104,11 @@ impl World {
 pub(crate) fn settings() -> Settings {
     let rung = |younger, every| Rung { younger_than: Duration::from_mins(younger), every: Duration::from_mins(every) };
     Settings {
-        patience: Patience { grace: TimeDelta::hours(72), recovery_hold: TimeDelta::hours(1) },
+        patience: Patience {
+            grace: TimeDelta::hours(72),
+            recovery_hold: TimeDelta::hours(1),
+            stale_limit: TimeDelta::hours(72),
+        },
         rhythm: Rhythm {
             pending_ladder: vec![rung(15, 2), rung(120, 10), rung(1_440, 60)],
             active_interval: Duration::from_hours(12),
@@ -152,14 +156,20 @@ pub(crate) fn zone(domain: &str, more: &str) -> String {
     )
 }
 
+/// The zone as its own server has it, and as caches say it, too.
+pub(crate) fn published(text: &str) -> ZoneText {
+    let zone: ZoneText = text.parse().unwrap();
+    zone.clone().with_server("192.0.2.53".parse().unwrap(), zone)
+}
+
 pub(crate) fn good(domain: &str) -> ZoneText {
-    zone(domain, "").parse().unwrap()
+    published(&zone(domain, ""))
 }
 
 /// The same zone without the lines that hold `text`.
 pub(crate) fn without(domain: &str, text: &str) -> ZoneText {
     let lines: Vec<String> = zone(domain, "").lines().filter(|line| !line.contains(text)).map(str::to_owned).collect();
-    lines.join("\n").parse().unwrap()
+    published(&lines.join("\n"))
 }
 
 /// A word for each error, for tables.

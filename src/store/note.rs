@@ -28,6 +28,9 @@ pub struct Note {
     /// A digest of what was last definitely found there; nothing when nobody ever could tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
+    /// Only caches deny it: from when a second denial is believed. Of all records of one purpose the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub believed_from: Option<DateTime<Utc>>,
     /// When the verdict, or what was found, last became other than it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<DateTime<Utc>>,

@@ -70,6 +70,7 @@ pub fn planned(expectation: &Expectation, selector: &DkimExpectation) -> RecordR
         verdict: Verdict::Unchecked,
         found: Vec::new(),
         findings: Vec::new(),
+        propagation: None,
     }
 }
 
@@ -88,6 +89,7 @@ pub fn unasked(expectation: &Expectation) -> RecordReport {
         verdict: Verdict::Unchecked,
         found: Vec::new(),
         findings: vec![Finding::Dkim(DkimFinding::NoSelector)],
+        propagation: None,
     }
 }
 

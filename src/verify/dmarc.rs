@@ -57,6 +57,7 @@ pub fn planned(expectation: &Expectation) -> RecordReport {
         verdict: Verdict::Unchecked,
         found: Vec::new(),
         findings: Vec::new(),
+        propagation: None,
     }
 }
 

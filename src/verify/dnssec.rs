@@ -24,7 +24,10 @@ pub fn state(domain: &Domain, zone: &Name, evidence: &Evidence) -> Option<Findin
         let is_bogus = replies.iter().any(|reply| reply.answer == Answer::Unknown(Failure::Bogus));
         is_bogus && question.name.is_at_or_below(&zone)
     });
-    let questions: Vec<Question> = refused.map(|(question, _)| question.clone()).take(QUESTIONS_MAX).collect();
+    let mut questions: Vec<Question> = refused.map(|(question, _)| question.clone()).collect();
+    // Where zones are cut, we ask for our own sake; what receivers ask comes first.
+    questions.sort_by_key(|question| question.record_type == RecordType::Ns);
+    questions.truncate(QUESTIONS_MAX);
     if !questions.is_empty() {
         return Some(Finding::Zone(ZoneFinding::DnssecBogus { zone, questions }));
     }

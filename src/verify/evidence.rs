@@ -4,14 +4,16 @@
 //! fail, and three kinds of "no" are three values ([`Answer`]). How questions reach servers is
 //! `dns`'s affair; the form that is stored is [`stored`]'s.
 
+pub mod gathered;
 pub mod stored;
+pub mod word;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::protocol::name::Name;
-use crate::verify::step::Needs;
+
+pub use crate::verify::evidence::gathered::Evidence;
 
 /// The types of records that a check asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -216,10 +218,12 @@ pub enum Failure {
     Bogus,
     /// The server's address could not be reached.
     Unreachable,
+    /// The zone's own servers do not agree. Never one server's word, only what is made of several.
+    Partial,
 }
 
 impl Failure {
-    /// Every failure, in the contract's order.
+    /// Every failure that one server can give, in the contract's order.
     pub const ALL: [Failure; 8] = [
         Failure::Servfail,
         Failure::Refused,
@@ -242,6 +246,7 @@ impl Failure {
             Failure::Lame => "lame",
             Failure::Bogus => "bogus",
             Failure::Unreachable => "unreachable",
+            Failure::Partial => "partial",
         }
     }
 }
@@ -340,58 +345,25 @@ pub struct Reply {
     pub answer: Answer,
 }
 
-/// All replies of one check, by question.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Evidence {
-    replies: BTreeMap<Question, Vec<Reply>>,
+/// What one server of a zone's own said, asked without recursion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Its word. A chain that leaves what it serves ends in a CNAME record: the target is another's affair.
+    Answer(Answer),
+    /// It has given the name away to others.
+    Referral {
+        /// The zone that they serve.
+        zone: Name,
+        /// Who they are.
+        delegation: Delegation,
+    },
 }
 
-impl Evidence {
-    /// Evidence without a reply.
-    pub fn new() -> Evidence {
-        Evidence::default()
-    }
-
-    /// Adds what servers said to `question`.
-    pub fn add(&mut self, question: Question, replies: impl IntoIterator<Item = Reply>) {
-        self.replies.entry(question).or_default().extend(replies);
-    }
-
-    /// Adds one answer, as one recursive server would give it. For tests and for trying things out.
-    pub fn tell(&mut self, question: Question, answer: Answer) {
-        self.add(question, [Reply { vantage: Vantage::Recursive, server: None, answer }]);
-    }
-
-    /// The word that counts on `question`.
-    ///
-    /// The first definite reply, or else the first failure: a server that could not tell never
-    /// overrules one that could.
-    ///
-    /// # Errors
-    ///
-    /// [`Needs`] with the question, when it was never asked.
-    pub fn ask(&self, question: &Question) -> Result<&Answer, Needs> {
-        let replies = self.replies.get(question).map(Vec::as_slice).unwrap_or_default();
-        replies
-            .iter()
-            .find(|reply| reply.answer.is_definite())
-            .or_else(|| replies.first())
-            .map(|reply| &reply.answer)
-            .ok_or_else(|| Needs::one(question.clone()))
-    }
-
-    /// Whether `question` was asked.
-    pub fn has(&self, question: &Question) -> bool {
-        self.replies.contains_key(question)
-    }
-
-    /// How many questions were asked.
-    pub fn question_count(&self) -> usize {
-        self.replies.len()
-    }
-
-    /// Every question with its replies, in the questions' order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Question, &[Reply])> {
-        self.replies.iter().map(|(question, replies)| (question, replies.as_slice()))
-    }
+/// Who serves a zone, as the zone above has it. RFC 1034 §4.2.1.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delegation {
+    /// The names of the servers, sorted.
+    pub servers: Vec<Name>,
+    /// Addresses that came with them. RFC 9471.
+    pub glue: Vec<(Name, IpAddr)>,
 }

@@ -8,6 +8,7 @@ pub mod dkim;
 pub mod dmarc;
 pub mod mx;
 pub mod spf;
+pub mod vantage;
 pub mod words;
 pub mod zone;
 
@@ -16,6 +17,7 @@ use crate::verify::finding::dkim::DkimFinding;
 use crate::verify::finding::dmarc::DmarcFinding;
 use crate::verify::finding::mx::MxFinding;
 use crate::verify::finding::spf::SpfFinding;
+use crate::verify::finding::vantage::VantageFinding;
 use crate::verify::finding::zone::ZoneFinding;
 use crate::verify::purpose::Purpose;
 
@@ -54,6 +56,8 @@ pub enum Finding {
     Mx(MxFinding),
     /// About a zone, its servers, or a record in the wrong place.
     Zone(ZoneFinding),
+    /// About what the servers of a zone say.
+    Vantage(VantageFinding),
     /// About a record that nobody requires.
     Advice(AdviceFinding),
 }
@@ -67,6 +71,7 @@ impl Finding {
             Finding::Dmarc(finding) => finding.code(),
             Finding::Mx(finding) => finding.code(),
             Finding::Zone(finding) => finding.code(),
+            Finding::Vantage(finding) => finding.code(),
             Finding::Advice(finding) => finding.code(),
         }
     }
@@ -79,6 +84,7 @@ impl Finding {
             Finding::Dmarc(finding) => finding.severity(),
             Finding::Mx(finding) => finding.severity(),
             Finding::Zone(finding) => finding.severity(),
+            Finding::Vantage(finding) => finding.severity(),
             Finding::Advice(finding) => finding.severity(),
         }
     }
@@ -91,6 +97,7 @@ impl Finding {
             Finding::Dmarc(_) => Purpose::Dmarc,
             Finding::Mx(_) => Purpose::Mx,
             Finding::Zone(finding) => finding.purpose(),
+            Finding::Vantage(finding) => finding.purpose(),
             Finding::Advice(finding) => finding.purpose(),
         }
     }
@@ -103,6 +110,7 @@ impl Finding {
             Finding::Dmarc(finding) => finding.facts(),
             Finding::Mx(finding) => finding.facts(),
             Finding::Zone(finding) => finding.facts(),
+            Finding::Vantage(finding) => finding.facts(),
             Finding::Advice(finding) => finding.facts(),
         }
     }
@@ -114,6 +122,7 @@ impl Finding {
         all.extend(DmarcFinding::examples().into_iter().map(Finding::Dmarc));
         all.extend(MxFinding::examples().into_iter().map(Finding::Mx));
         all.extend(ZoneFinding::examples().into_iter().map(Finding::Zone));
+        all.extend(VantageFinding::examples().into_iter().map(Finding::Vantage));
         all.extend(AdviceFinding::examples().into_iter().map(Finding::Advice));
         all
     }

@@ -1,7 +1,8 @@
 //! The judgement of a whole domain: its records' judgements, put together.
 //!
 //! Each record is judged by its own file; here they are only called, their questions joined so that all
-//! are asked at once, and their reports laid side by side.
+//! are asked at once, and their reports laid side by side. A negative verdict is not given before the zones' own
+//! servers were asked about all that it rests on.
 
 use crate::verify::advice;
 use crate::verify::dkim;
@@ -16,19 +17,33 @@ use crate::verify::report::{DmarcSummary, RecordReport, Report, SpfSummary};
 use crate::verify::spf;
 use crate::verify::standing::Verdicts;
 use crate::verify::step::{Needs, Step};
+use crate::verify::vantage;
 use crate::verify::zone::{self, Zone};
 
 /// Judges a domain, or says what to ask first.
 pub fn judge(expectation: &Expectation, evidence: &Evidence) -> Step<Report> {
     let (report, needs) = judge_known(expectation, evidence);
-    Step::from(needs.or(report))
+    if !needs.is_empty() {
+        return Step::Need(needs.into_questions());
+    }
+    let doubtful = vantage::doubtful(expectation, evidence, &report.records);
+    if !doubtful.is_empty() {
+        return Step::Confirm(doubtful.into_iter().collect());
+    }
+    Step::from(complete(expectation, report, evidence))
 }
 
 /// Judges what can be judged from the evidence at hand; a record that needs more is `unchecked`.
 ///
 /// For showing a stored check against requirements that have changed since, or a domain never checked.
 pub fn judge_partly(expectation: &Expectation, evidence: &Evidence) -> Report {
-    judge_known(expectation, evidence).0
+    let (mut report, needs) = judge_known(expectation, evidence);
+    if needs.is_empty() {
+        // A guess that was never made is no news.
+        let _ = probe(expectation, &mut report, evidence);
+    }
+    vantage::apply(expectation, evidence, &mut report.records);
+    report
 }
 
 /// The verdicts of a report, one per purpose.
@@ -54,10 +69,6 @@ fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs
     let advice = needs.keep(advice::of(expectation, dmarc_summary.as_ref(), evidence)).unwrap_or_default();
     let dnssec = dnssec::state(&expectation.domain, &zone.name, evidence);
     let advisories = dnssec.into_iter().chain(advice).collect();
-    // Guesses are only made once it is sure that something is wanting.
-    if needs.is_empty() {
-        needs.keep(placement::probe(expectation, &zone.name, &mut records, evidence));
-    }
     let report = Report {
         domain: expectation.domain.clone(),
         dns_provider: zone.provider(),
@@ -68,6 +79,18 @@ fn judge_known(expectation: &Expectation, evidence: &Evidence) -> (Report, Needs
         advisories,
     };
     (report, needs)
+}
+
+/// Adds what takes the records as they are: where else each may stand, and how far it has come.
+fn complete(expectation: &Expectation, mut report: Report, evidence: &Evidence) -> Result<Report, Needs> {
+    probe(expectation, &mut report, evidence)?;
+    vantage::apply(expectation, evidence, &mut report.records);
+    Ok(report)
+}
+
+/// Guesses are only made once it is sure that something is wanting.
+fn probe(expectation: &Expectation, report: &mut Report, evidence: &Evidence) -> Result<(), Needs> {
+    placement::probe(expectation, &report.zone, &mut report.records, evidence)
 }
 
 fn spf_part(expectation: &Expectation, evidence: &Evidence, needs: &mut Needs) -> (RecordReport, Option<SpfSummary>) {

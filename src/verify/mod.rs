@@ -3,9 +3,11 @@
 //! Pure: no DNS, no clock, no database, and no words for people outside [`finding::words`].
 
 pub mod advice;
+pub mod cut;
 pub mod dkim;
 pub mod dmarc;
 pub mod dnssec;
+pub mod doubt;
 pub mod evidence;
 pub mod expectation;
 pub mod finding;
@@ -17,4 +19,5 @@ pub mod report;
 pub mod spf;
 pub mod standing;
 pub mod step;
+pub mod vantage;
 pub mod zone;

@@ -50,6 +50,7 @@ fn planned_one(expectation: &Expectation, required: Option<&MxExpectation>) -> R
         verdict: Verdict::Unchecked,
         found: Vec::new(),
         findings: Vec::new(),
+        propagation: None,
     }
 }
 

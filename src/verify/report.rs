@@ -1,8 +1,11 @@
 //! The report: everything that is known of a domain's records at one moment.
 
+use std::net::IpAddr;
+
 use crate::protocol::dmarc::Policy;
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
+use crate::verify::doubt::Denial;
 use crate::verify::evidence::RecordType;
 use crate::verify::finding::Finding;
 use crate::verify::purpose::{Action, Purpose, Verdict};
@@ -30,6 +33,16 @@ impl Report {
     /// The verdict over all records of one purpose.
     pub fn verdict(&self, purpose: Purpose) -> Verdict {
         Verdict::over(self.records.iter().filter(|r| r.purpose == purpose && !r.staged).map(|r| r.verdict))
+    }
+
+    /// How sure a negative verdict on one purpose is: one record that surely fails is enough.
+    pub fn denial(&self, purpose: Purpose) -> Denial {
+        let failing = self.records.iter().filter(|r| r.purpose == purpose && !r.staged && r.verdict.is_failure());
+        let words = failing.filter_map(|record| record.propagation.as_ref());
+        words.fold(Denial { is_certain: false, ttl_seconds: 0 }, |denial, word| Denial {
+            is_certain: denial.is_certain || word.confirmed,
+            ttl_seconds: denial.ttl_seconds.max(word.denial_ttl_seconds),
+        })
     }
 
     /// Whether every purpose is valid.
@@ -64,6 +77,45 @@ pub struct RecordReport {
     pub found: Vec<String>,
     /// What was noticed.
     pub findings: Vec<Finding>,
+    /// How far what is published has come. Nothing where nobody asked.
+    pub propagation: Option<Propagation>,
+}
+
+/// How far a record has come from the zone's own servers into the world.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Propagation {
+    /// On how many of the zone's servers. Nothing where none answered, or none was asked.
+    pub published: Option<Published>,
+    /// Whether the record is valid as the world sees it through caches.
+    pub visible: bool,
+    /// How long caches may keep what they say instead, in seconds. Nothing where it is visible, or not published.
+    pub visible_within_seconds: Option<u32>,
+    /// What each of the zone's servers said.
+    pub servers: Vec<ServerWord>,
+    /// Whether a negative verdict is the word of the zones' own servers, in all that it rests on.
+    pub confirmed: bool,
+    /// How long caches may keep what a negative verdict rests on, in seconds.
+    pub denial_ttl_seconds: u32,
+}
+
+/// On how many servers a record is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// So many have it.
+    pub count: usize,
+    /// Of so many that answered.
+    pub of: usize,
+}
+
+/// What one of a zone's servers said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerWord {
+    /// Its name.
+    pub server: Name,
+    /// The address at which it was asked.
+    pub address: IpAddr,
+    /// The contract's word for what it said.
+    pub outcome: &'static str,
 }
 
 /// What evaluating the SPF record costs.

@@ -1,11 +1,12 @@
 //! The standing of a domain: its flags, its status, and how one report changes them.
 //!
 //! One pure function, [`after`], from the standing before and a report to the standing after and what
-//! happened. `unknown` moves nothing: no flag, no clock, no status. It only sets `stale_since`.
+//! happened. `unknown` moves no flag and no clock; it sets `stale_since`, and only when nobody could tell for
+//! longer than [`Patience::stale_limit`] does it put the domain at risk, and suspend it after another grace.
 //!
 //! # Left out
 //!
-//! Which verdicts are believed (vantage, confirmation, the fleet breaker) is decided before this
+//! Which verdicts are believed ([`crate::verify::doubt`], the fleet breaker) is decided before this
 //! function is called; what it gets as a definite word, it takes as one.
 
 use chrono::{DateTime, Duration, Utc};
@@ -139,6 +140,11 @@ impl Standing {
         recovering_since: None,
         stale_since: None,
     };
+
+    /// Whether nobody could tell for so long that the last known word no longer holds: the gate's `dns.stale`.
+    pub fn is_stale(&self, now: DateTime<Utc>, patience: Patience) -> bool {
+        self.stale_since.is_some_and(|since| now - since >= patience.stale_limit)
+    }
 }
 
 /// How long a domain may fail, and how long it must be well again.
@@ -148,6 +154,8 @@ pub struct Patience {
     pub grace: Duration,
     /// From all valid again to restored: `checks.recovery_hold`.
     pub recovery_hold: Duration,
+    /// How long the last known word holds while nobody can tell: `checks.stale_limit`.
+    pub stale_limit: Duration,
 }
 
 /// What happened to a domain.
@@ -157,6 +165,8 @@ pub enum Happening {
     Verified,
     /// An active domain began to fail.
     AtRisk,
+    /// Of an active domain nobody could tell for too long.
+    Stale,
     /// Valid again for long enough.
     Restored,
     /// Failing for too long.
@@ -168,7 +178,7 @@ impl Happening {
     pub const fn as_str(self) -> &'static str {
         match self {
             Happening::Verified => "domain.verified",
-            Happening::AtRisk => "domain.at_risk",
+            Happening::AtRisk | Happening::Stale => "domain.at_risk",
             Happening::Restored => "domain.restored",
             Happening::Suspended => "domain.suspended",
         }
@@ -196,6 +206,16 @@ impl Verdicts {
             Purpose::Dkim => self.dkim,
             Purpose::Dmarc => self.dmarc,
             Purpose::Mx => self.mx,
+        }
+    }
+
+    /// Sets the verdict on one purpose.
+    pub fn set(&mut self, purpose: Purpose, verdict: Verdict) {
+        match purpose {
+            Purpose::Spf => self.spf = verdict,
+            Purpose::Dkim => self.dkim = verdict,
+            Purpose::Dmarc => self.dmarc = verdict,
+            Purpose::Mx => self.mx = verdict,
         }
     }
 
@@ -234,6 +254,7 @@ pub fn after(
     } else {
         // Nobody could tell: the hold is paused, which means that it starts anew; no clock moves.
         standing.recovering_since = None;
+        grow_stale(&mut standing, now, patience, &mut happenings);
     }
     (standing, happenings)
 }
@@ -252,6 +273,27 @@ fn fail(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, happeni
         Some(at) if at <= now => {
             standing.status = Status::Suspended;
             standing.suspended_reason = Some(SuspendedReason::Dns);
+            happenings.push(Happening::Suspended);
+        }
+        Some(_) => {}
+    }
+}
+
+/// Nobody could tell, again. That is not a way to stay in good standing for ever.
+fn grow_stale(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, happenings: &mut Vec<Happening>) {
+    if standing.status != Status::Active || !standing.is_stale(now, patience) {
+        return;
+    }
+    match standing.suspends_at {
+        None => {
+            standing.degraded_since = Some(now);
+            standing.suspends_at = Some(now + patience.grace);
+            happenings.push(Happening::Stale);
+        }
+        // Where the clock ran already for another reason, staleness has its own grace.
+        Some(at) if at <= now && standing.is_stale(now - patience.grace, patience) => {
+            standing.status = Status::Suspended;
+            standing.suspended_reason = Some(SuspendedReason::Unverifiable);
             happenings.push(Happening::Suspended);
         }
         Some(_) => {}
@@ -286,7 +328,8 @@ fn succeed(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, happ
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { grace: Duration::hours(72), recovery_hold: Duration::hours(1) };
+    const PATIENCE: Patience =
+        Patience { grace: Duration::hours(72), recovery_hold: Duration::hours(1), stale_limit: Duration::hours(48) };
 
     /// Runs a history: each step is hours since the start and a letter for the report (`v` all valid, `f` DKIM
     /// missing, `u` unknown), and shows what happened.
@@ -304,9 +347,13 @@ mod tests {
             let now = DateTime::UNIX_EPOCH + Duration::hours(*hours);
             let (next, happenings) = after(&standing, verdicts, now, PATIENCE);
             standing = next;
-            shown.extend(happenings.iter().map(|h| format!("{hours}:{}", h.as_str().trim_start_matches("domain."))));
+            shown.extend(happenings.iter().map(|happening| match happening {
+                Happening::Stale => format!("{hours}:stale"),
+                other => format!("{hours}:{}", other.as_str().trim_start_matches("domain.")),
+            }));
         }
-        shown.push(format!("{} dkim={}", standing.status.as_str(), standing.flags.dkim));
+        let reason = standing.suspended_reason.map(|reason| format!(" ({})", reason.as_str())).unwrap_or_default();
+        shown.push(format!("{}{reason} dkim={}", standing.status.as_str(), standing.flags.dkim));
         assert_eq!(shown.join(" "), expected, "{why}");
     }
 
@@ -320,13 +367,13 @@ mod tests {
         check("pending becomes active", new, &[(0, 'f'), (1, 'v')], "1:verified active dkim=true");
         check("pending never becomes anything by failing", new, &[(0, 'f'), (900, 'f')], "pending dkim=false");
         check("unknown verifies nothing", new, &[(0, 'u')], "pending dkim=false");
-        check("unknown changes nothing", active, &[(0, 'u'), (500, 'u')], "active dkim=true");
+        check("unknown changes nothing", active, &[(0, 'u'), (47, 'u')], "active dkim=true");
         check("a failure starts the clock", active, &[(0, 'f')], "0:at_risk active dkim=false");
         check(
             "grace ends in suspension",
             active,
             &[(0, 'f'), (72, 'f')],
-            "0:at_risk 72:suspended suspended dkim=false",
+            "0:at_risk 72:suspended suspended (dns) dkim=false",
         );
         check("before its end it does not", active, &[(0, 'f'), (71, 'f')], "0:at_risk active dkim=false");
         check("unknown at the end does not", active, &[(0, 'f'), (80, 'u')], "0:at_risk active dkim=false");
@@ -335,7 +382,7 @@ mod tests {
             "a flicker does not reset the clock",
             active,
             &[(0, 'f'), (71, 'v'), (71, 'f'), (72, 'f')],
-            "0:at_risk 72:suspended suspended dkim=false",
+            "0:at_risk 72:suspended suspended (dns) dkim=false",
         );
         check(
             "recovered after the hold",
@@ -349,6 +396,47 @@ mod tests {
             &[(0, 'f'), (72, 'f'), (73, 'v'), (74, 'v')],
             "0:at_risk 72:suspended 74:restored active dkim=true",
         );
-        check("a person's suspension stays", operator, &[(0, 'v'), (9, 'v')], "suspended dkim=true");
+        check("a person's suspension stays", operator, &[(0, 'v'), (9, 'v')], "suspended (operator) dkim=true");
+    }
+
+    #[test]
+    fn staleness_ends() {
+        let active = Standing {
+            status: Status::Active,
+            flags: Flags { spf: true, dkim: true, dmarc: true, mx: true },
+            ..Standing::NEW
+        };
+        let suspended = "48:stale 120:suspended suspended (unverifiable) dkim=true";
+        check("it puts at risk", active, &[(0, 'u'), (48, 'u')], "48:stale active dkim=true");
+        check("once", active, &[(0, 'u'), (48, 'u'), (60, 'u')], "48:stale active dkim=true");
+        check("and suspends after a grace", active, &[(0, 'u'), (48, 'u'), (120, 'u')], suspended);
+        check("not before", active, &[(0, 'u'), (48, 'u'), (119, 'u')], "48:stale active dkim=true");
+        check("a grace from being told", active, &[(0, 'u'), (200, 'u'), (271, 'u')], "200:stale active dkim=true");
+        check("a word breaks it", active, &[(0, 'u'), (40, 'v'), (41, 'u'), (88, 'u')], "active dkim=true");
+        check("one of pending domains is nothing", Standing::NEW, &[(0, 'u'), (900, 'u')], "pending dkim=false");
+        check(
+            "recovery is that of dns",
+            active,
+            &[(0, 'u'), (48, 'u'), (120, 'u'), (121, 'v'), (122, 'v')],
+            "48:stale 120:suspended 122:restored active dkim=true",
+        );
+        check(
+            "a failing domain is not suspended by silence alone",
+            active,
+            &[(0, 'f'), (1, 'u'), (80, 'u'), (120, 'u')],
+            "0:at_risk active dkim=false",
+        );
+        check(
+            "unless it lasts",
+            active,
+            &[(0, 'f'), (1, 'u'), (121, 'u')],
+            "0:at_risk 121:suspended suspended (unverifiable) dkim=false",
+        );
+        check(
+            "a definite failure has its own end",
+            active,
+            &[(0, 'u'), (48, 'u'), (50, 'f'), (120, 'f')],
+            "48:stale 120:suspended suspended (dns) dkim=false",
+        );
     }
 }

@@ -14,13 +14,15 @@ pub enum Step<T> {
     Done(T),
     /// The questions, none asked yet, without whose answers there is no judgement.
     Need(Vec<Question>),
+    /// Questions on which a negative judgement would rest: ask the servers of the zones themselves first.
+    Confirm(Vec<Question>),
 }
 
 impl<T> From<Result<T, Needs>> for Step<T> {
     fn from(result: Result<T, Needs>) -> Step<T> {
         match result {
             Ok(done) => Step::Done(done),
-            Err(needs) => Step::Need(needs.questions.into_iter().collect()),
+            Err(needs) => Step::Need(needs.into_questions()),
         }
     }
 }
@@ -40,6 +42,11 @@ impl Needs {
     /// Whether nothing is needed.
     pub fn is_empty(&self) -> bool {
         self.questions.is_empty()
+    }
+
+    /// The questions.
+    pub fn into_questions(self) -> Vec<Question> {
+        self.questions.into_iter().collect()
     }
 
     /// Takes the needs of another judge in, so that all are asked at once.

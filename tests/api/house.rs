@@ -174,7 +174,11 @@ fn settings() -> Settings {
         ..Profile::default()
     };
     Settings {
-        patience: Patience { grace: TimeDelta::hours(72), recovery_hold: TimeDelta::hours(1) },
+        patience: Patience {
+            grace: TimeDelta::hours(72),
+            recovery_hold: TimeDelta::hours(1),
+            stale_limit: TimeDelta::hours(72),
+        },
         rhythm: Rhythm {
             pending_ladder: vec![Rung { younger_than: Duration::from_secs(900), every: Duration::from_secs(120) }],
             active_interval: Duration::from_secs(12 * 3_600),

@@ -57,7 +57,7 @@ pub(super) fn outcome(case: &Value) -> Option<SpfOutcome> {
     for _ in 0..ROUNDS_MAX {
         match check_host(&session, &evidence) {
             Step::Done(done) => return Some(done),
-            Step::Need(questions) => {
+            Step::Need(questions) | Step::Confirm(questions) => {
                 for question in questions {
                     assert!(!evidence.has(&question), "{}: asked twice: {question}", text("id"));
                     let answer = zone.answer(&question);

@@ -17,7 +17,7 @@ pub(super) fn judged<T: PartialEq + std::fmt::Debug>(zone: &Value, judge: impl F
                 assert_eq!(judge(&evidence).as_ref(), Ok(&done), "judging twice is judging once");
                 return done;
             }
-            Step::Need(questions) => {
+            Step::Need(questions) | Step::Confirm(questions) => {
                 for question in questions {
                     let answer = answer(zone, &question);
                     evidence.tell(question, answer);

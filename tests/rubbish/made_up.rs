@@ -46,6 +46,8 @@ impl<'d> MadeUp<'d> {
         for _ in 0..=ROUND_COUNT_MAX {
             match judge(&evidence) {
                 Step::Done(judgement) => return Settled { judgement, evidence, question_count },
+                // There are no zones' own servers here.
+                Step::Confirm(questions) => evidence.confirm(questions),
                 Step::Need(questions) => {
                     assert!(!questions.is_empty(), "a need without a question");
                     for question in questions {

@@ -45,8 +45,10 @@ impl World {
     }
 
     fn serve(&self, folder: &Path, database: &str) -> Serve {
-        let resolver = self.unbound.address.to_string();
-        Serve::start(folder, database, &["--resolver", &resolver, "--timeout", "1s"], SETTINGS)
+        let (resolver, port) = (self.unbound.address.to_string(), self.knot.address.port().to_string());
+        let authoritative = ["--authoritative-port", &port, "--allow-private-servers"];
+        let options = [&["--resolver", &resolver, "--timeout", "1s"][..], &authoritative[..]].concat();
+        Serve::start(folder, database, &options, SETTINGS)
     }
 
     /// Publishes what the service says, word for word.

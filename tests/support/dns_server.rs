@@ -390,6 +390,7 @@ fn played(question: &Question, answer: Answer) -> Result<Message, Scripted> {
                     Scripted::records(&[], &[(&question.name.to_string(), 60, server)])
                 }
                 Failure::Bogus => Scripted::extended_error(6),
+                Failure::Partial => unreachable!("no single server's word"),
             });
         }
     }

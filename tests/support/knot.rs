@@ -24,22 +24,28 @@ impl Knot {
     /// Starts it with these zones, each its name and its master file, and waits until it serves.
     #[track_caller]
     pub fn start(zones: &[(&str, &str)]) -> Knot {
-        Knot::start_with(zones, "")
+        Knot::start_with(here(), zones, "")
+    }
+
+    /// The same at a given address: the servers of one zone share a port and differ in their addresses.
+    #[track_caller]
+    pub fn start_at(address: SocketAddr, zones: &[(&str, &str)]) -> Knot {
+        Knot::start_with(address, zones, "")
     }
 
     /// The same, each zone signed with a key of its own.
     #[track_caller]
     pub fn start_signed(zones: &[(&str, &str)]) -> Knot {
-        Knot::start_with(zones, "    dnssec-signing: on\n")
+        Knot::start_with(here(), zones, "    dnssec-signing: on\n")
     }
 
     #[track_caller]
-    fn start_with(zones: &[(&str, &str)], options: &str) -> Knot {
+    fn start_with(address: SocketAddr, zones: &[(&str, &str)], options: &str) -> Knot {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
-        let port = free_port();
+        let (ip, port) = (address.ip(), address.port());
         let mut configuration = format!(
-            "server:\n  rundir: \"{0}\"\n  listen: \"127.0.0.1@{port}\"\n  udp-workers: 1\n  tcp-workers: 1\n  \
+            "server:\n  rundir: \"{0}\"\n  listen: \"{ip}@{port}\"\n  udp-workers: 1\n  tcp-workers: 1\n  \
              background-workers: 1\nlog:\n  - target: stderr\n    any: info\ndatabase:\n  storage: \"{0}\"\ntemplate:\n  - id: default\n    \
              storage: \"{0}\"\n    file: \"%s.zone\"\n    zonefile-sync: -1\n    zonefile-load: difference\n    \
              journal-content: changes\n{options}zone:\n",
@@ -53,7 +59,6 @@ impl Knot {
         let file = path.join("knot.conf");
         let mut daemon = Daemon::start("/usr/sbin/knotd", "knot", path, &["-c", file.to_str().unwrap()]);
         let begin = Instant::now();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         // The control socket is there before the port is.
         while !(answers(address) && zones.iter().all(|(zone, _)| control(path, &["zone-read", zone, "@", "SOA"]))) {
             daemon.check(path);
@@ -85,6 +90,11 @@ impl Knot {
         }
         assert!(control(path, &["zone-commit", zone]), "{zone} was not changed");
     }
+}
+
+/// An address of our own that nobody listens on.
+fn here() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
 
 fn control(directory: &std::path::Path, arguments: &[&str]) -> bool {

@@ -29,6 +29,7 @@ fn judged(fixture: &Fixture, lost: &BTreeSet<Question>) -> (Report, Vec<Question
     for _ in 0..60 {
         match judge::judge(&expectation, &evidence) {
             Step::Done(report) => return (report, evidence.iter().map(|(question, _)| question.clone()).collect()),
+            Step::Confirm(questions) => evidence.confirm(questions),
             Step::Need(questions) => {
                 for question in questions {
                     let is_lost = lost.contains(&question);

@@ -8,6 +8,8 @@
 //! section that holds nothing of what was asked is malformed, and "no" is believed only from a server that knows the
 //! zone or recurses.
 
+use std::net::IpAddr;
+
 use hickory_resolver::proto;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -18,13 +20,16 @@ use crate::dns::hickory::Manner;
 use crate::dns::hickory::convert::{data_from_hickory, from_hickory, type_to_hickory};
 use crate::dns::size::data_octets;
 use crate::protocol::name::Name;
-use crate::verify::evidence::{Answer, Authority, Failure, RecordData, RecordType};
+use crate::verify::evidence::{Answer, Authority, Delegation, Failure, Question, RecordData, RecordType, Told};
 
 /// The most records that one answer may hold; more is no answer that mail needs.
 const RECORD_COUNT_MAX: usize = 1_000;
 
 /// The most octets of content that one answer may hold: as much as a message could carry uncompressed.
 const ANSWER_OCTETS_MAX: usize = 65_536;
+
+/// The most servers, and the most addresses, that are taken out of a referral.
+const REFERRAL_COUNT_MAX: usize = 40;
 
 /// The option of an extended error. RFC 8914 §2.
 const EXTENDED_ERROR: u16 = 15;
@@ -41,6 +46,47 @@ pub(super) enum Reading {
 /// Reads `message`, the reply to a question for `record_type` at the end of `chain`.
 pub(super) fn read(message: &Message, chain: Chain, record_type: RecordType, manner: Manner) -> Reading {
     read_or_fail(message, chain, record_type, manner).unwrap_or_else(|failure| Reading::Done(Answer::Unknown(failure)))
+}
+
+/// Reads `message`, what a server of a zone says to `question`: its word as far as its zones go, or a referral.
+pub(super) fn read_told(message: &Message, question: &Question, manner: Manner) -> Told {
+    if let Some(referral) = referral(message, question) {
+        return referral;
+    }
+    Told::Answer(match read(message, Chain::at(question.name.clone()), question.record_type, manner) {
+        Reading::Done(answer) => answer,
+        Reading::Open(chain) => chain.left_open(),
+    })
+}
+
+/// A referral: no answer, no authority, and the servers of a zone between the server's own and the name asked about.
+/// RFC 1034 §4.3.2, step 3b.
+fn referral(message: &Message, question: &Question) -> Option<Told> {
+    let metadata = &message.metadata;
+    let refers =
+        metadata.response_code == ResponseCode::NoError && !metadata.authoritative && message.answers.is_empty();
+    if !refers || !answers_question(message, &question.name, question.record_type) {
+        return None;
+    }
+    let mut zone = None;
+    let mut servers = Vec::new();
+    for placed in message.authorities.iter().filter_map(Placed::of) {
+        let RData::NS(name) = &placed.record.data else { continue };
+        let is_one_zone = zone.as_ref().is_none_or(|zone| *zone == placed.owner);
+        if is_one_zone && question.name.is_at_or_below(&placed.owner) && servers.len() < REFERRAL_COUNT_MAX {
+            servers.push(from_hickory(&name.0).ok()?);
+            zone = Some(placed.owner);
+        }
+    }
+    servers.sort();
+    servers.dedup();
+    let glue = message.additionals.iter().filter_map(Placed::of).filter_map(|placed| match &placed.record.data {
+        RData::A(address) => Some((placed.owner, IpAddr::V4(address.0))),
+        RData::AAAA(address) => Some((placed.owner, IpAddr::V6(address.0))),
+        _ => None,
+    });
+    let glue: Vec<_> = glue.filter(|(owner, _)| servers.contains(owner)).take(REFERRAL_COUNT_MAX).collect();
+    Some(Told::Referral { zone: zone?, delegation: Delegation { servers, glue } })
 }
 
 fn read_or_fail(message: &Message, chain: Chain, record_type: RecordType, manner: Manner) -> Result<Reading, Failure> {

@@ -32,7 +32,7 @@ pub(super) fn read(text: &str) -> Result<ZoneText, ZoneTextFault> {
     for zone in zones.values_mut() {
         zone.mark_empty_names();
     }
-    Ok(ZoneText { zones, faults: reader.faults, secure: reader.secure })
+    Ok(ZoneText { zones, faults: reader.faults, secure: reader.secure, servers: BTreeMap::new() })
 }
 
 struct Reader {

@@ -13,7 +13,7 @@ use crate::store::{DomainFilter, Settled};
 use crate::verify::expectation::{DkimExpectation, DkimKey, MxExpectation};
 use crate::verify::finding::Finding;
 use crate::verify::purpose::{Purpose, Verdict};
-use crate::verify::standing::Status;
+use crate::verify::standing::{Status, SuspendedReason};
 
 const NAME: &str = "example.test";
 
@@ -73,7 +73,7 @@ async fn failure_is_not_absence() {
         let world = World::new().await;
         let row = world.domain(NAME).await;
         world.check_due(&good(NAME)).await;
-        for hours in [14, 100] {
+        for hours in [14, 60] {
             world.pass(TimeDelta::hours(hours));
             let broken: ZoneText = zone(NAME, faults).parse().unwrap();
             assert_eq!(world.check_due(&broken).await, [Settled::Done], "{why}");
@@ -81,11 +81,57 @@ async fn failure_is_not_absence() {
         let row = world.row(row.id).await;
         assert!(row.dns_configured && row.spf_valid && row.dkim_valid && row.dmarc_valid && row.mx_valid, "{why}");
         assert_eq!((row.status, row.degraded_since), (Status::Active, None), "{why}");
-        assert_eq!(seconds(row.stale_since.unwrap(), row.last_checked_at), Some(100 * 3_600), "{why}");
+        assert_eq!(seconds(row.stale_since.unwrap(), row.last_checked_at), Some(60 * 3_600), "{why}");
         assert_eq!(world.events(row.id).await, ["domain.verified"], "{why}");
         let wait = seconds(world.hand.now(), row.next_check_at).unwrap();
         assert!((810..=990).contains(&wait), "{why}: 15 min, a tenth either way: {wait}");
     }
+}
+
+#[tokio::test]
+async fn caches_alone_must_deny_twice() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    world.check_due(&good(NAME)).await;
+    world.pass(TimeDelta::hours(14));
+    // The zone's own server cannot be reached: only what caches say is left.
+    let lines: Vec<String> =
+        zone(NAME, "").lines().filter(|line| !line.contains("s1._domainkey")).map(str::to_owned).collect();
+    let denied: ZoneText = lines.join("\n").parse().unwrap();
+    world.check_due(&denied).await;
+    let doubted = world.row(row.id).await;
+    assert!(doubted.dkim_valid && doubted.degraded_since.is_none() && doubted.stale_since.is_none(), "{doubted:?}");
+    assert_eq!(seconds(world.hand.now(), doubted.next_check_at), Some(300), "when caches have forgotten");
+    let view = world.service.records(&world.operator, row.id).await.unwrap();
+    assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Missing, "what is seen is said");
+    assert_eq!(world.events(row.id).await, ["domain.verified", "domain.records_changed"]);
+    world.pass(TimeDelta::seconds(299));
+    world.service.verify(&world.operator, row.id).await.unwrap();
+    world.check_due(&denied).await;
+    assert!(world.row(row.id).await.dkim_valid, "asked too soon, it is the first denial still");
+    world.pass(TimeDelta::seconds(15));
+    world.check_due(&denied).await;
+    let fallen = world.row(row.id).await;
+    assert!(!fallen.dkim_valid && fallen.degraded_since == Some(world.hand.now()), "{fallen:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_can_tell_does_not_hold_for_ever() {
+    let world = World::new().await;
+    let row = world.domain(NAME).await;
+    world.check_due(&good(NAME)).await;
+    let broken: ZoneText = zone(NAME, ";@ servfail s1._domainkey *").parse().unwrap();
+    for hours in [14, 72, 72] {
+        world.pass(TimeDelta::hours(hours));
+        world.check_due(&broken).await;
+    }
+    let row = world.row(row.id).await;
+    assert_eq!(row.suspended_reason, Some(SuspendedReason::Unverifiable));
+    assert!(row.dkim_valid && row.dns_configured, "flags stay as last known");
+    assert_eq!(world.events(row.id).await, ["domain.verified", "domain.at_risk", "domain.suspended"]);
+    let events = world.service.events(&world.operator, row.id, None, 3).await.unwrap();
+    let reasons: Vec<_> = events.items.iter().rev().map(|event| event.body["reason"].clone()).collect();
+    assert_eq!(reasons, [serde_json::Value::Null, "dns.stale".into(), "unverifiable".into()]);
 }
 
 #[tokio::test]

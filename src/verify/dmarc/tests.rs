@@ -19,7 +19,7 @@ fn judge_zone(expectation: &Expectation, zone: &[(&str, &[u8])]) -> DmarcJudgeme
                 assert_eq!(judge(expectation, &evidence).as_ref(), Ok(&done), "judging twice is judging once");
                 return done;
             }
-            Step::Need(questions) => questions,
+            Step::Need(questions) | Step::Confirm(questions) => questions,
         };
         for question in questions {
             evidence.tell(question.clone(), answer(&question, zone));

@@ -3,7 +3,7 @@
 //! Owns the form, and which evidence counts as equal. Nothing is lost: what was asked, who answered, and
 //! every octet of every text. A text that is UTF-8 stands as it is, another in base64 with a mark.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::protocol::name::Name;
 use crate::verify::evidence::{
-    Alias, Answer, Authority, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply, Txt, Vantage,
+    Alias, Answer, Authority, Delegation, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply,
+    Txt, Vantage,
 };
 
 /// The form that this release writes, and the highest that it reads. The first was 1.
@@ -52,7 +53,11 @@ pub enum StoredFault {
 
 /// The stored form of evidence.
 pub fn to_stored(evidence: &Evidence) -> Stored {
-    let form = Form { version: VERSION, questions: evidence.iter().map(question_form).collect() };
+    let form = Form {
+        version: VERSION,
+        questions: evidence.iter().map(|asked| question_form(asked, evidence)).collect(),
+        delegations: evidence.delegations().map(delegation_form).collect(),
+    };
     Stored { digest: digest(&form), version: VERSION, body: json(&form) }
 }
 
@@ -68,11 +73,21 @@ pub fn from_stored(body: &str) -> Result<Evidence, StoredFault> {
     }
     let form: Form = serde_json::from_str(body).map_err(shape)?;
     let mut evidence = Evidence::new();
+    let mut sought = Vec::new();
+    for delegation in form.delegations {
+        let (zone, delegation) = read_delegation(delegation)?;
+        evidence.add_delegation(zone, delegation);
+    }
     for question in form.questions {
         let record_type = word(&question.record_type, RecordType::ALL, RecordType::as_str, "record type")?;
         let replies = question.replies.into_iter().map(read_reply).collect::<Result<Vec<_>, _>>()?;
-        evidence.add(Question::new(read_name(&question.name)?, record_type), replies);
+        let asked = Question::new(read_name(&question.name)?, record_type);
+        if question.sought {
+            sought.push(asked.clone());
+        }
+        evidence.add(asked, replies);
     }
+    evidence.confirm(sought);
     Ok(evidence)
 }
 
@@ -85,6 +100,17 @@ struct Versioned {
 struct Form {
     version: u32,
     questions: Vec<QuestionForm>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    delegations: Vec<DelegationForm>,
+}
+
+/// Who serves a zone, as the zone above says.
+#[derive(Serialize, Deserialize)]
+struct DelegationForm {
+    zone: String,
+    servers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    glue: Vec<(String, IpAddr)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +119,14 @@ struct QuestionForm {
     #[serde(rename = "type")]
     record_type: String,
     replies: Vec<ReplyForm>,
+    /// Put to the zone's own servers, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    sought: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "it is what serde gives")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,11 +189,20 @@ enum StringForm {
     Octets { base64: String },
 }
 
-fn question_form((question, replies): (&Question, &[Reply])) -> QuestionForm {
+fn delegation_form((zone, delegation): (&Name, &Delegation)) -> DelegationForm {
+    DelegationForm {
+        zone: zone.to_string(),
+        servers: delegation.servers.iter().map(Name::to_string).collect(),
+        glue: delegation.glue.iter().map(|(name, address)| (name.to_string(), *address)).collect(),
+    }
+}
+
+fn question_form((question, replies): (&Question, &[Reply]), evidence: &Evidence) -> QuestionForm {
     QuestionForm {
         name: question.name.to_string(),
         record_type: question.record_type.as_str().to_owned(),
         replies: replies.iter().map(reply_form).collect(),
+        sought: evidence.is_sought(question),
     }
 }
 
@@ -227,7 +270,11 @@ fn digest(form: &Form) -> String {
         let mut replies: Vec<String> = question.replies.iter().map(reply_text).collect();
         replies.sort_unstable();
         hash.update(json(&(&question.name, &question.record_type, &replies)));
-        hash.update(b"\n");
+        hash.update(if question.sought { " sought\n" } else { "\n" });
+    }
+    // What was never asked adds nothing, as in [`reply_text`].
+    if !form.delegations.is_empty() {
+        hash.update(json(&form.delegations));
     }
     hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
 }
@@ -251,6 +298,12 @@ fn timeless(reply: &ReplyForm) -> impl Serialize {
 fn json(value: &impl Serialize) -> String {
     // Texts, numbers and lists of them always have a form in JSON.
     serde_json::to_string(value).unwrap_or_default()
+}
+
+fn read_delegation(form: DelegationForm) -> Result<(Name, Delegation), StoredFault> {
+    let servers = form.servers.iter().map(|name| read_name(name)).collect::<Result<_, _>>()?;
+    let glue = form.glue.iter().map(|(name, address)| Ok((read_name(name)?, *address))).collect::<Result<_, _>>()?;
+    Ok((read_name(&form.zone)?, Delegation { servers, glue }))
 }
 
 fn read_reply(form: ReplyForm) -> Result<Reply, StoredFault> {
@@ -382,17 +435,25 @@ mod tests {
     fn reply() -> impl Strategy<Value = Reply> {
         let vantage = prop_oneof![Just(Vantage::Recursive), Just(Vantage::Authoritative)];
         // Flow labels are no part of an address's text.
-        let server = proptest::option::of((any::<std::net::IpAddr>(), any::<u16>()).prop_map(SocketAddr::from));
+        let server = proptest::option::of((any::<IpAddr>(), any::<u16>()).prop_map(SocketAddr::from));
         (vantage, server, answer()).prop_map(|(vantage, server, answer)| Reply { vantage, server, answer })
     }
 
     fn evidence() -> impl Strategy<Value = Evidence> {
         let question = (name(), proptest::sample::select(RecordType::ALL.to_vec()), vec(reply(), 0..3));
-        vec(question, 0..5).prop_map(|questions| {
+        let delegation = (name(), vec(name(), 0..3), vec((name(), any::<IpAddr>()), 0..3));
+        (vec((question, any::<bool>()), 0..5), vec(delegation, 0..3)).prop_map(|(questions, delegations)| {
             let mut evidence = Evidence::new();
-            for (name, record_type, replies) in questions {
-                evidence.add(Question::new(name, record_type), replies);
+            for (zone, servers, glue) in delegations {
+                evidence.add_delegation(zone, Delegation { servers, glue });
             }
+            let mut sought = Vec::new();
+            for ((name, record_type, replies), is_sought) in questions {
+                let question = Question::new(name, record_type);
+                sought.extend(is_sought.then(|| question.clone()));
+                evidence.add(question, replies);
+            }
+            evidence.confirm(sought);
             evidence
         })
     }
@@ -454,7 +515,7 @@ mod tests {
             let fault = from_stored(&of(version)).unwrap_err();
             assert_eq!(fault, StoredFault::Version(version));
         }
-        let form = |version| Form { version, questions: Vec::new() };
+        let form = |version| Form { version, questions: Vec::new(), delegations: Vec::new() };
         assert_ne!(digest(&form(1)), digest(&form(2)), "a later release may keep more of the same answers");
     }
 

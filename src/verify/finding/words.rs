@@ -8,6 +8,7 @@ mod dkim;
 mod dmarc;
 mod mx;
 mod spf;
+mod vantage;
 mod zone;
 
 use crate::protocol::master_file;
@@ -104,6 +105,7 @@ pub fn message(finding: &Finding) -> String {
         Finding::Dmarc(finding) => dmarc::message(finding),
         Finding::Mx(finding) => mx::message(finding),
         Finding::Zone(finding) => zone::message(finding),
+        Finding::Vantage(finding) => vantage::message(finding),
         Finding::Advice(finding) => advice::message(finding),
     }
 }
@@ -116,6 +118,7 @@ pub fn fix(finding: &Finding, place: &Place<'_>) -> String {
         Finding::Dmarc(finding) => dmarc::fix(finding, place),
         Finding::Mx(finding) => mx::fix(finding, place),
         Finding::Zone(finding) => zone::fix(finding, place),
+        Finding::Vantage(finding) => vantage::fix(finding, place),
         Finding::Advice(finding) => advice::fix(finding, place),
     }
 }

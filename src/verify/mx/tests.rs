@@ -23,7 +23,7 @@ fn judge_zone(required: &[(&str, u16)], zone: &str) -> Vec<RecordReport> {
                 assert_eq!(judge(&expectation, &evidence).as_ref(), Ok(&done), "judging twice is judging once");
                 return done;
             }
-            Step::Need(questions) => questions,
+            Step::Need(questions) | Step::Confirm(questions) => questions,
         };
         for question in questions {
             let answer = answer(&question, zone);

@@ -97,6 +97,7 @@ fn report(expectation: &Expectation, verdict: Verdict, action: Action, value: Op
         verdict,
         found: Vec::new(),
         findings: Vec::new(),
+        propagation: None,
     }
 }
 

@@ -74,7 +74,7 @@ impl Zone {
         for _ in 0..60 {
             match judge(&evidence) {
                 Step::Done(done) => return (done, evidence),
-                Step::Need(questions) => {
+                Step::Need(questions) | Step::Confirm(questions) => {
                     assert!(!questions.is_empty());
                     for question in questions {
                         assert!(!evidence.has(&question), "asked twice: {question}");

@@ -1,0 +1,3 @@
+//! The two vantages with real servers: knot as the zone's own, unbound or a liar as what the world sees.
+
+mod real;
