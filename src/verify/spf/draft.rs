@@ -4,7 +4,7 @@
 //! in one `all`. Out of several records, terms that let pass come first and the mildest `all` wins, so that
 //! merging takes nothing away. What surely breaks the record is left out and reported by its own finding.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use crate::protocol::name::Name;
@@ -32,7 +32,12 @@ pub(super) struct Draft {
     was_redirected: bool,
     explanation: Option<DomainSpec>,
     unknown: Vec<UnknownModifier>,
+    /// The same, for asking: there may be thousands.
+    known_modifiers: HashSet<UnknownModifier>,
 }
+
+/// The most broken terms of one record that are repaired: who has more of them meant something else.
+const REPAIRED_MAX: usize = 100;
 
 impl Draft {
     /// Reads the texts, repairing terms where it is plain what was meant, and dropping those where it is not.
@@ -40,10 +45,16 @@ impl Draft {
         let mut draft = Draft::default();
         for text in texts {
             let earlier = draft.directives.len();
+            let mut broken = 0;
             let terms: Vec<Term> = split(text)
                 .into_iter()
                 .flatten()
-                .filter_map(|term| read_term(term).ok().or_else(|| repair_term(term)))
+                .filter_map(|term| {
+                    read_term(term).ok().or_else(|| {
+                        broken += 1;
+                        if broken <= REPAIRED_MAX { repair_term(term) } else { None }
+                    })
+                })
                 .collect();
             draft.add_record(terms, earlier);
         }
@@ -63,8 +74,12 @@ impl Draft {
                 Term::Redirect(domain) => redirect = redirect.or(Some(domain)),
                 Term::Explanation(domain) => self.explanation = self.explanation.take().or(Some(domain)),
                 // A mechanism with `=` means nothing and has its own finding; pasted again, it would again mislead.
-                Term::Unknown(modifier) if self.unknown.contains(&modifier) || is_meant(&modifier) => {}
-                Term::Unknown(modifier) => self.unknown.push(modifier),
+                Term::Unknown(modifier) if is_meant(&modifier) => {}
+                Term::Unknown(modifier) => {
+                    if self.known_modifiers.insert(modifier.clone()) {
+                        self.unknown.push(modifier);
+                    }
+                }
             }
         }
         match (all, redirect) {

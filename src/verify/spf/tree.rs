@@ -267,10 +267,10 @@ impl<'a> Walker<'a> {
             Some(Published::Nothing) => closed(NodeState::Nothing),
             Some(Published::Several(records)) => closed(NodeState::Several(records.len())),
             Some(Published::Failed(failure)) => closed(NodeState::Failed(failure)),
+            // What is too much to look at, nobody has told.
+            Some(Published::One(_)) if self.terms >= TREE_TERMS_MAX => closed(NodeState::Failed(Failure::Truncated)),
             Some(Published::One(txt)) => match parse(&txt.joined()) {
                 Err(fault) => closed(NodeState::Syntax(fault)),
-                // What is too much to look at, nobody has told.
-                Ok(_) if self.terms >= TREE_TERMS_MAX => closed(NodeState::Failed(Failure::Truncated)),
                 Ok(record) => {
                     self.path.push(target.name.clone());
                     let node = self.open(target, record);
