@@ -217,6 +217,7 @@ pub fn settings(config: &Config) -> Settings {
         lease: checks.lease,
         concurrency: checks.concurrency,
         history_keep: config.history.keep,
+        public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
         profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),
     }
 }

@@ -24,6 +24,7 @@ mod list;
 mod look;
 mod openapi;
 mod records;
+mod setup_links;
 mod stream;
 mod tiers;
 
@@ -93,6 +94,8 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(records::records))
         .routes(routes!(records::verify))
         .routes(routes!(stream::stream))
+        .routes(routes!(setup_links::setup_link_list, setup_links::setup_link_create))
+        .routes(routes!(setup_links::setup_link_get, setup_links::setup_link_revoke))
         .routes(routes!(history::checks))
         .routes(routes!(history::check))
         .routes(routes!(history::events))

@@ -17,6 +17,7 @@ pub mod prune;
 pub mod records;
 pub mod requirements;
 pub mod schedule;
+pub mod setup_links;
 
 pub(crate) mod events;
 mod notes;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
+    /// How the world reaches us, without a slash at its end. `http.public_url`.
+    pub public_url: String,
     /// What each provider requires. `[providers.NAME]`.
     pub profiles: BTreeMap<String, Profile>,
 }

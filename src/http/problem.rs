@@ -47,6 +47,8 @@ pub enum Kind {
     NoSuchCheck,
     /// No such key.
     NoSuchKey,
+    /// No such setup link of this domain.
+    NoSuchSetupLink,
     /// The path knows other methods.
     MethodNotAllowed,
     /// The body did not come in time.
@@ -79,7 +81,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 25] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
@@ -90,6 +92,7 @@ impl Kind {
         Kind::NoSuchDomain,
         Kind::NoSuchCheck,
         Kind::NoSuchKey,
+        Kind::NoSuchSetupLink,
         Kind::MethodNotAllowed,
         Kind::RequestTimeout,
         Kind::DomainTaken,
@@ -120,6 +123,7 @@ impl Kind {
             Kind::NoSuchDomain => (S::NOT_FOUND, "no-such-domain", "No such domain"),
             Kind::NoSuchCheck => (S::NOT_FOUND, "no-such-check", "No such check"),
             Kind::NoSuchKey => (S::NOT_FOUND, "no-such-key", "No such key"),
+            Kind::NoSuchSetupLink => (S::NOT_FOUND, "no-such-setup-link", "No such setup link"),
             Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "The path knows other methods"),
             Kind::RequestTimeout => (S::REQUEST_TIMEOUT, "request-timeout", "The body did not come in time"),
             Kind::DomainTaken => (S::CONFLICT, "domain-taken", "The domain is taken"),
@@ -236,6 +240,7 @@ impl From<Error> for Problem {
             Error::NoSuchDomain(_) => Kind::NoSuchDomain,
             Error::NoSuchCheck(_) => Kind::NoSuchCheck,
             Error::NoSuchKey(_) => Kind::NoSuchKey,
+            Error::NoSuchSetupLink(_) => Kind::NoSuchSetupLink,
             Error::Forbidden { .. } => Kind::Forbidden,
             Error::Invalid(_) => Kind::Invalid,
             Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::caller::{At, Known};
+use crate::http::caller::{At, Looker};
 use crate::http::document::{Document, Kept};
 use crate::http::etag;
 use crate::http::json::Nothing;
@@ -44,7 +44,7 @@ pub(super) struct Advanced {
 ))]
 pub(super) async fn records(
     State(service): State<Service>,
-    Known(_): Known,
+    Looker(_): Looker,
     At(id): At<Uuid>,
     mut query: Query,
     headers: HeaderMap,
@@ -75,7 +75,7 @@ pub(super) async fn records(
 ))]
 pub(super) async fn verify(
     State(service): State<Service>,
-    Known(caller): Known,
+    Looker(caller): Looker,
     At(id): At<Uuid>,
     mut query: Query,
     headers: HeaderMap,

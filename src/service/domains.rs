@@ -292,6 +292,9 @@ impl Service {
     /// The row of a domain that the caller sees.
     pub(crate) async fn see_domain(&self, caller: &Caller, id: Uuid) -> Result<DomainRow, Error> {
         let sight = caller.sight()?;
+        if caller.domain_id.is_some_and(|only| only != id) {
+            return Err(Error::NoSuchDomain(id.to_string()));
+        }
         let row = self.store.domain_get(id).await?.filter(|row| sight.sees(row.client_id));
         row.ok_or_else(|| Error::NoSuchDomain(id.to_string()))
     }

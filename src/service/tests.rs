@@ -50,7 +50,7 @@ impl World {
         let mut settings = settings();
         change(&mut settings);
         let service = Service::new(store, settings, hand.clock(), Chance::default());
-        let operator = Caller { key_id: Uuid::nil(), role: Role::Operator, client_id: None };
+        let operator = Caller { key_id: Uuid::nil(), role: Role::Operator, client_id: None, domain_id: None };
         World { service, hand, operator, _directory: directory }
     }
 
@@ -117,6 +117,7 @@ pub(crate) fn settings() -> Settings {
         },
         lease: Duration::from_secs(60),
         concurrency: 8,
+        public_url: String::new(),
         history_keep: Duration::from_hours(24 * 90),
         profiles: BTreeMap::new(),
     }

@@ -24,6 +24,7 @@ pub mod prune;
 pub mod requirements;
 pub mod schedule;
 pub mod settle;
+pub mod setup_link;
 
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
@@ -112,6 +113,7 @@ pub fn statements() -> Vec<Sql> {
         prune::STATEMENTS,
         schedule::STATEMENTS,
         settle::STATEMENTS,
+        setup_link::STATEMENTS,
     ]
     .concat()
 }

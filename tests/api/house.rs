@@ -187,6 +187,7 @@ fn settings() -> Settings {
         },
         lease: Duration::from_secs(60),
         concurrency: 4,
+        public_url: "https://sendready.example".to_owned(),
         history_keep: Duration::from_secs(90 * 86_400),
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),
     }

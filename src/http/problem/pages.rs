@@ -19,6 +19,7 @@ pub fn text(kind: Kind) -> &'static str {
         Kind::NoSuchDomain => include_str!("../../../docs/problems/no-such-domain.md"),
         Kind::NoSuchCheck => include_str!("../../../docs/problems/no-such-check.md"),
         Kind::NoSuchKey => include_str!("../../../docs/problems/no-such-key.md"),
+        Kind::NoSuchSetupLink => include_str!("../../../docs/problems/no-such-setup-link.md"),
         Kind::MethodNotAllowed => include_str!("../../../docs/problems/method-not-allowed.md"),
         Kind::RequestTimeout => include_str!("../../../docs/problems/request-timeout.md"),
         Kind::DomainTaken => include_str!("../../../docs/problems/domain-taken.md"),
