@@ -13,10 +13,12 @@ pub mod error;
 pub mod history;
 pub mod idempotency;
 pub mod keys;
+pub mod news;
 pub mod prune;
 pub mod records;
 pub mod requirements;
 pub mod schedule;
+pub mod webhook_word;
 
 pub(crate) mod events;
 mod notes;
@@ -30,7 +32,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
-use uuid::Uuid;
 
 pub use crate::service::caller::Caller;
 pub use crate::service::error::{Error, FieldFault};
@@ -44,6 +45,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::providers::Profile;
 use crate::service::keys::KeyCache;
+use crate::service::news::News;
 use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
 use crate::store::Store;
@@ -52,8 +54,8 @@ use crate::verify::standing::Patience;
 /// The most items that one page of a list holds.
 pub const PAGE_ITEMS_MAX: u32 = 200;
 
-/// How many settled checks a slow listener may lag behind before it misses some and must look for itself.
-const SETTLED_BACKLOG_MAX: usize = 1_024;
+/// How many news a slow listener may lag behind before it misses some and must look for itself.
+const NEWS_BACKLOG_MAX: usize = 1_024;
 
 /// What the use cases are set to. Made from the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +82,7 @@ pub struct Service {
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     wake: Arc<Notify>,
-    settled: broadcast::Sender<Uuid>,
+    news: broadcast::Sender<News>,
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
 }
@@ -94,7 +96,7 @@ impl Service {
             clock,
             chance,
             wake: Arc::default(),
-            settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
+            news: broadcast::Sender::new(NEWS_BACKLOG_MAX),
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
         }
@@ -113,29 +115,6 @@ impl Service {
     /// Which time it goes by.
     pub fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    /// Waits until a check has become due at once since the last call. For one worker.
-    pub async fn woken(&self) {
-        self.wake.notified().await;
-    }
-
-    /// Says that a check is due at once.
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
-    }
-
-    /// The ids of domains as their checks settle in this process, from now on.
-    ///
-    /// Other replicas' checks are not among them: whoever waits must also look from time to time.
-    pub fn settled(&self) -> broadcast::Receiver<Uuid> {
-        self.settled.subscribe()
-    }
-
-    /// Says that a domain's check has settled.
-    pub(crate) fn tell_settled(&self, domain_id: Uuid) {
-        // An error says that nobody listens.
-        let _ = self.settled.send(domain_id);
     }
 }
 

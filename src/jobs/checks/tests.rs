@@ -17,6 +17,7 @@ use crate::dns::zone_text::ZoneText;
 use crate::jobs::checks::{Pulse, Running, Worker, is_sweep, run};
 use crate::jobs::prune;
 use crate::sending::tier::Tier;
+use crate::service::news::News;
 use crate::service::tests::{World, good, registration};
 use crate::verify::evidence::{Question, Reply};
 use crate::verify::standing::Status;
@@ -116,9 +117,9 @@ async fn a_registration_wakes_the_worker() {
     let world = World::new().await;
     let worker = start(&world, good("example.test"));
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let mut settled = world.service.settled();
+    let mut news = world.service.news();
     let row = world.domain("example.test").await;
-    assert_eq!(timeout(SOON, settled.recv()).await.unwrap(), Ok(row.id));
+    assert_eq!(timeout(SOON, news.recv()).await.unwrap(), Ok(News::Domain(row.id)));
     assert_eq!(world.row(row.id).await.status, Status::Active);
     worker.soft.cancel();
     timeout(SOON, worker.handle).await.unwrap().unwrap();
@@ -219,7 +220,8 @@ async fn filled(worker: &Worker, running: &mut Running) -> (usize, usize) {
 }
 
 fn idle(world: &World, resolver: impl Resolver + 'static) -> (Worker, Running) {
-    (Worker { service: world.service.clone(), resolver: Arc::new(resolver) }, Running::default())
+    let mut running = Running::default();
+    (Worker::new(world.service.clone(), Arc::new(resolver), &mut running), running)
 }
 
 #[tokio::test]
