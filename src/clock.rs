@@ -88,7 +88,10 @@ impl Ruled {
 
 /// A time and a while after it; the end of time where that is too far away.
 fn after(time: DateTime<Utc>, while_: Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(while_).ok().and_then(|delta| time.checked_add_signed(delta)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    TimeDelta::from_std(while_)
+        .ok()
+        .and_then(|delta| time.checked_add_signed(delta))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// The hand of a clock that stands still. Its clones are the same hand.
@@ -147,7 +150,10 @@ mod tests {
         clock.clone().rule(word, Duration::from_secs(2));
         hand.set(DateTime::UNIX_EPOCH);
         let ahead = clock.now() - word;
-        assert!(ahead >= TimeDelta::seconds(2) && ahead < TimeDelta::seconds(60), "{ahead}: the hand's step is nothing to it");
+        assert!(
+            ahead >= TimeDelta::seconds(2) && ahead < TimeDelta::seconds(60),
+            "{ahead}: the hand's step is nothing to it"
+        );
         let own = hand.clock();
         own.rule(word, Duration::ZERO);
         assert_eq!(own.now(), DateTime::UNIX_EPOCH, "only a ruled clock is ruled");

@@ -13,9 +13,9 @@ pub mod error;
 pub mod history;
 pub mod idempotency;
 pub mod keys;
-pub mod news;
 pub mod prune;
 pub mod records;
+pub mod replicas;
 pub mod requirements;
 pub mod schedule;
 pub mod webhook_word;
@@ -23,6 +23,7 @@ pub mod webhook_word;
 pub(crate) mod events;
 mod notes;
 mod verify_rate;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -31,7 +32,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use crate::service::caller::Caller;
 pub use crate::service::error::{Error, FieldFault};
@@ -45,17 +48,17 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::providers::Profile;
 use crate::service::keys::KeyCache;
-use crate::service::news::News;
 use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
+use crate::service::waiting::Waiting;
 use crate::store::Store;
 use crate::verify::standing::Patience;
 
 /// The most items that one page of a list holds.
 pub const PAGE_ITEMS_MAX: u32 = 200;
 
-/// How many news a slow listener may lag behind before it misses some and must look for itself.
-const NEWS_BACKLOG_MAX: usize = 1_024;
+/// How many settled checks a slow listener may lag behind before it misses some and must look for itself.
+const SETTLED_BACKLOG_MAX: usize = 1_024;
 
 /// What the use cases are set to. Made from the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +85,9 @@ pub struct Service {
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     wake: Arc<Notify>,
-    news: broadcast::Sender<News>,
+    settled: broadcast::Sender<Uuid>,
+    waiting: Arc<Waiting>,
+    closing: CancellationToken,
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
 }
@@ -96,7 +101,9 @@ impl Service {
             clock,
             chance,
             wake: Arc::default(),
-            news: broadcast::Sender::new(NEWS_BACKLOG_MAX),
+            settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
+            waiting: Arc::default(),
+            closing: CancellationToken::new(),
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
         }
@@ -115,6 +122,57 @@ impl Service {
     /// Which time it goes by.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Waits until a check has become due at once since the last call. For one worker.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Says that a check is due at once.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// The ids of domains as their checks settle in this process, from now on.
+    ///
+    /// Other replicas' checks are not among them: [`Service::watch`] hears of those, too.
+    pub fn settled(&self) -> broadcast::Receiver<Uuid> {
+        self.settled.subscribe()
+    }
+
+    /// Says that a domain's check has settled.
+    pub(crate) fn tell_settled(&self, domain_id: Uuid) {
+        // An error says that nobody listens.
+        let _ = self.settled.send(domain_id);
+        self.tell_changed(domain_id);
+    }
+
+    /// Hears of every change of one domain from now on, here and on other replicas: its checks, and what people change.
+    ///
+    /// A word may be missed: whoever waits must also look from time to time.
+    pub fn watch(&self, domain_id: Uuid) -> watch::Receiver<()> {
+        self.waiting.watch(domain_id)
+    }
+
+    /// Says that a domain has changed.
+    pub(crate) fn tell_changed(&self, domain_id: Uuid) {
+        self.waiting.tell(domain_id);
+    }
+
+    /// Says that words may have been missed: everybody who waits looks.
+    pub fn tell_missed(&self) {
+        self.waiting.tell_all();
+    }
+
+    /// Says that whoever waits must be answered now: the process is about to stop.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Ends when whoever waits must be answered now.
+    pub async fn closed(&self) {
+        self.closing.cancelled().await;
     }
 }
 

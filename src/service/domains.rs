@@ -196,7 +196,7 @@ impl Service {
             match self.store.domain_change(id, &change, self.clock.now()).await? {
                 DomainChanged::Changed(row) => {
                     self.wake();
-                    self.tell(row.id);
+                    self.tell_changed(id);
                     return Ok(DomainView::of(*row));
                 }
                 DomainChanged::NoSuchDomain => return Err(Error::NoSuchDomain(id.to_string())),
@@ -282,7 +282,7 @@ impl Service {
         self.see_living_domain(caller, id).await?;
         match self.store.domain_delete(id, self.clock.now()).await? {
             true => {
-                self.tell(id);
+                self.tell_changed(id);
                 Ok(())
             }
             false => Err(Error::NoSuchDomain(id.to_string())),

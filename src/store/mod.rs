@@ -97,10 +97,8 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        db!(&self.db, TIME, |sql, pool| {
-            sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql).fetch_one(pool).await
-        })
-        .map_err(StoreError::at("time"))
+        db!(&self.db, TIME, |sql, pool| { sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql).fetch_one(pool).await })
+            .map_err(StoreError::at("time"))
     }
 
     /// Gives back all connections; what is under way ends first. Nothing may be asked afterwards.

@@ -1,51 +1,18 @@
-//! What has become other than it was, told to whoever waits for it: in this process at once, and by other replicas.
+//! Living beside other replicas: hearing what they say, and going by the same clock.
 //!
-//! News only hasten. Whoever waits must also look from time to time, for a replica that is cut off hears nothing.
+//! What is heard only hastens. Whoever waits must also look from time to time, for a replica that is cut off hears
+//! nothing.
 
 use std::time::Duration;
 
-use tokio::sync::broadcast;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::service::{Error, Service};
 
 /// A word of the database's clock that took longer to come is not believed, unless there was none before.
 const WORD_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// What those who wait are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// This domain was settled or changed.
-    Domain(Uuid),
-    /// Something may have been missed; whoever waits should look.
-    Gap,
-}
-
 impl Service {
-    /// Waits until a check has become due at once since the last call, here or on another replica. For one worker.
-    pub async fn woken(&self) {
-        self.wake.notified().await;
-    }
-
-    /// Says in this process that a check is due at once.
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
-    }
-
-    /// Which domains are settled or changed from now on, here or on other replicas, usually within a second.
-    ///
-    /// A listener that lags behind gets `RecvError::Lagged`, which says the same as [`News::Gap`].
-    pub fn news(&self) -> broadcast::Receiver<News> {
-        self.news.subscribe()
-    }
-
-    /// Says in this process that a domain was settled or changed.
-    pub(crate) fn tell(&self, domain_id: Uuid) {
-        // An error says that nobody listens.
-        let _ = self.news.send(News::Domain(domain_id));
-    }
-
     /// Passes on what other replicas say, until the line is cut; `up` is called once it stands. On SQLite there are no
     /// others, and this ends at once.
     ///
@@ -57,13 +24,13 @@ impl Service {
         let Some(mut line) = self.store.listen().await? else { return Ok(()) };
         up();
         self.wake();
-        let _ = self.news.send(News::Gap);
+        self.tell_missed();
         loop {
             let notice = line.next().await?;
             if notice.is_due {
                 self.wake();
             }
-            notice.domains.into_iter().for_each(|domain_id| self.tell(domain_id));
+            notice.domains.into_iter().for_each(|domain_id| self.tell_changed(domain_id));
         }
     }
 
