@@ -80,12 +80,14 @@ macro_rules! wanted_at {
     };
 }
 
-/// What settling makes of the rows that `$items`, read as `i`, finds as they were claimed.
+/// What settling makes of the rows that the items `i` find as they were claimed. `$narrow` is for PostgreSQL, which would
+/// read a small table as a whole for a hundred items, and lock its rows in no order.
 ///
 /// The fence: the token, and what the claim saw of columns that the platform may write at any time.
 macro_rules! settle {
-    ($items:literal) => {
+    ($with:literal, $from:literal, $narrow:literal) => {
         concat!(
+            $with,
             "UPDATE email_domains AS d SET dns_configured = i.dns_configured, spf_valid = i.spf, dkim_valid = i.dkim, \
              dmarc_valid = i.dmarc, mx_valid = i.mx, status = i.status_after, verified_at = i.verified, \
              degraded_since = i.degraded, suspends_at = i.suspends, suspended_reason = i.suspended, \
@@ -103,20 +105,23 @@ macro_rules! settle {
              last_follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
              check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = i.digest, \
              updated_at = CASE WHEN i.is_other THEN i.settled_at ELSE updated_at END FROM ",
-            $items,
-            " WHERE d.id = i.item_id AND d.lease_token = i.token AND d.domain = i.name_before \
+            $from,
+            " WHERE ",
+            $narrow,
+            "d.id = i.item_id AND d.lease_token = i.token AND d.domain = i.name_before \
              AND d.deleted_at IS NULL AND COALESCE(d.status, 'pending') = i.status_before RETURNING id"
         )
     };
 }
 
 statements! {
-    SETTLE = settle!("json_to_recordset($1::json) AS i(item_id UUID, token UUID, name_before TEXT, status_before TEXT, \
+    SETTLE = settle!("WITH i AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS j(item_id UUID, token UUID, name_before TEXT, status_before TEXT, \
         dns_configured BOOLEAN, spf BOOLEAN, dkim BOOLEAN, dmarc BOOLEAN, mx BOOLEAN, status_after TEXT, \
         verified TIMESTAMPTZ, degraded TIMESTAMPTZ, suspends TIMESTAMPTZ, suspended TEXT, recovering TIMESTAMPTZ, \
         stale TIMESTAMPTZ, checked_at TIMESTAMPTZ, earliest_at TIMESTAMPTZ, next_at TIMESTAMPTZ, \
-        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT)")
-        => settle!("(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
+        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT)) ",
+        "i", "d.id = ANY (ARRAY(SELECT item_id FROM i)) AND ")
+        => settle!("", "(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
         value->>'name_before' AS name_before, value->>'status_before' AS status_before, \
         value->>'dns_configured' AS dns_configured, value->>'spf' AS spf, value->>'dkim' AS dkim, \
         value->>'dmarc' AS dmarc, value->>'mx' AS mx, value->>'status_after' AS status_after, \
@@ -124,7 +129,7 @@ statements! {
         value->>'suspended' AS suspended, value->>'recovering' AS recovering, value->>'stale' AS stale, \
         value->>'checked_at' AS checked_at, value->>'earliest_at' AS earliest_at, value->>'next_at' AS next_at, \
         value->>'settled_at' AS settled_at, value->>'all_valid' AS all_valid, value->>'is_other' AS is_other, \
-        value->>'digest' AS digest FROM json_each($1)) AS i");
+        value->>'digest' AS digest FROM json_each($1)) AS i", "");
     // It was changed by SQL while it was checked: due again at once.
     GIVE_UP = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
     IS_KEPT = "SELECT EXISTS (SELECT 1 FROM sendready_checks WHERE id = $1)";

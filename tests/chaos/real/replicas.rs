@@ -42,7 +42,7 @@ async fn one_of_three_is_killed_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let (resolver, concurrency) = (dns.address().to_string(), CONCURRENCY.to_string());
     let settings = [
-        ("SENDREADY_CHECKS__LEASE", "8s"),
+        ("SENDREADY_CHECKS__LEASE", "10s"),
         ("SENDREADY_CHECKS__CONCURRENCY", concurrency.as_str()),
         ("SENDREADY_PROVIDERS__CHAOS__SPF_INCLUDES", "_spf.provider.test"),
         ("SENDREADY_PROVIDERS__CHAOS__DKIM_SELECTORS", "s1"),
