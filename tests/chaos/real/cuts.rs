@@ -13,7 +13,7 @@ use crate::chaos::real::world::{SOON, World, zones};
 const DOMAINS: i32 = 300;
 
 /// Short, so that what was lent in a statement whose answer was cut off soon falls due again.
-const LEASE: Duration = Duration::from_secs(4);
+const LEASE: Duration = Duration::from_secs(8);
 
 const SETTLED: &str = "SELECT count(*) FROM email_domains WHERE last_checked_at IS NOT NULL";
 

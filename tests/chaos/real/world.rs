@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::support::postgres::Database;
 
 /// How long a test waits for what must happen soon, on a busy machine.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// The provider whose profile the domains have.
 pub const PROVIDER: &str = "chaos";
