@@ -21,7 +21,7 @@ use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
 use crate::http::health::{CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::prune;
+use crate::jobs::{prune, replicas};
 use crate::lifecycle::{End, Lifecycle, allow_open_files};
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
@@ -110,10 +110,13 @@ pub async fn migration_status(config: &Config) -> Result<Vec<MigrationState>, St
 ///
 /// # Errors
 ///
-/// [`StartError::Store`], [`StartError::Migrate`].
+/// [`StartError::Store`], [`StartError::Migrate`], [`StartError::Service`].
 pub async fn service_on_migrated_store(config: &Config) -> Result<Service, StartError> {
     let store = migrated_store(config).await?;
-    Ok(Service::new(store, settings(config), Clock::System, Chance::default()))
+    let service = Service::new(store, settings(config), Clock::System.ruled(), Chance::default());
+    // Before anything is lent or written by a clock of our own.
+    service.follow_database_time().await?;
+    Ok(service)
 }
 
 /// Runs the API and the background work until a signal ends it.
@@ -147,6 +150,8 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     };
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
+    lifecycle.spawn("hear", replicas::hear(service.clone(), stop.soft.clone()));
+    lifecycle.spawn("clock", replicas::follow_clock(service.clone(), stop.soft.clone()));
     lifecycle.spawn("prune", prune::run(service.clone(), stop.soft.clone()));
     let soft = stop.soft.clone();
     lifecycle.spawn("close", async move {

@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod prune;
+pub mod replicas;
 
 use std::time::Duration;
 

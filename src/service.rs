@@ -15,9 +15,11 @@ pub mod idempotency;
 pub mod keys;
 pub mod prune;
 pub mod records;
+pub mod replicas;
 pub mod requirements;
 pub mod schedule;
 pub mod setup_links;
+pub mod webhook_word;
 
 pub(crate) mod events;
 mod notes;
@@ -137,7 +139,7 @@ impl Service {
 
     /// The ids of domains as their checks settle in this process, from now on.
     ///
-    /// Other replicas' checks are not among them: whoever waits must also look from time to time.
+    /// Other replicas' checks are not among them: [`Service::watch`] hears of those, too.
     pub fn settled(&self) -> broadcast::Receiver<Uuid> {
         self.settled.subscribe()
     }
@@ -149,7 +151,7 @@ impl Service {
         self.tell_changed(domain_id);
     }
 
-    /// Hears of every change of one domain from now on: its checks, and what people change.
+    /// Hears of every change of one domain from now on, here and on other replicas: its checks, and what people change.
     ///
     /// A word may be missed: whoever waits must also look from time to time.
     pub fn watch(&self, domain_id: Uuid) -> watch::Receiver<()> {

@@ -2,10 +2,12 @@
 
 mod world;
 
+mod announce;
 mod clients;
 mod connection;
 mod domains;
 mod keys;
+mod notices;
 mod plans;
 mod schedule;
 mod schema;

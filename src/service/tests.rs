@@ -3,6 +3,7 @@
 mod access;
 mod checking;
 mod given;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -175,7 +175,7 @@ async fn a_killed_process_loses_nothing() {
     let mut serve = start();
     let (_, client) = serve.api("POST", "/v1/clients", Some(json!({"name": "Example", "tier": "dominance"}))).await;
     register_many(folder.path(), text(&client, "id"), DOMAINS).await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    until_checks_are_under_way(folder.path()).await;
     serve.kill();
     drop(serve);
     let serve = start();
@@ -187,6 +187,22 @@ async fn a_killed_process_loses_nothing() {
                 .is_some_and(|all| all.len() == DOMAINS && all.iter().all(|one| !one["last_checked_at"].is_null()))
         })
         .await;
+}
+
+/// Waits until some domains are lent.
+async fn until_checks_are_under_way(folder: &Path) {
+    let url = format!("sqlite:{}", folder.join("many.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let lent = async || {
+        let sql = "SELECT COUNT(*) FROM email_domains WHERE lease_token IS NOT NULL";
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.unwrap()
+    };
+    let waiting = async {
+        while lent().await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("domains are lent");
 }
 
 /// Rows as the platform writes them, by SQL; a tier would not allow so many.
