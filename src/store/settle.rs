@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::store::db::{Tx, statements, tx};
 use crate::store::history::write_events;
+use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
 use crate::store::{NewEvent, Store, StoreError};
 use crate::verify::evidence::stored::Stored;
@@ -20,6 +21,8 @@ pub struct Settlement {
     pub standing: Standing,
     /// What `dns_configured` is to be: it stays as it was where nobody could tell.
     pub dns_configured: bool,
+    /// What of its requirements counts from now on; nothing: all of them.
+    pub binding: Option<Requirements>,
     /// The verdict on each record, for the history.
     pub verdicts: Value,
     /// What it rests on; stored once per digest.
@@ -62,7 +65,7 @@ statements! {
         check_reason = CASE WHEN check_again_at IS NOT NULL AND (check_again_at < $19 OR $19 IS NULL) \
             THEN 'webhook' ELSE 'schedule' END, \
         check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = $20, \
-        updated_at = CASE WHEN $21 THEN $22 ELSE updated_at END \
+        updated_at = CASE WHEN $21 THEN $22 ELSE updated_at END, binding = $23 \
         WHERE id = $1 AND lease_token = $2 AND domain = $3 AND deleted_at IS NULL \
         AND COALESCE(status, 'pending') = $4";
     // It was changed by SQL while it was checked: due again at once.
@@ -119,6 +122,7 @@ async fn settle_row(
     let is_other = before.standing().flags != after.flags
         || before.dns_configured != settlement.dns_configured
         || before.status != after.status;
+    let binding = settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?;
     tx!(tx, SETTLE, |sql, connection| {
         let query = sqlx::query(sql).bind(before.id).bind(claim.token).bind(before.domain.as_str());
         let query = query.bind(before.status.as_str()).bind(settlement.dns_configured).bind(after.flags.spf);
@@ -127,7 +131,7 @@ async fn settle_row(
         let query = query.bind(after.suspends_at).bind(after.suspended_reason.map(SuspendedReason::as_str));
         let query = query.bind(after.recovering_since).bind(after.stale_since).bind(settlement.at);
         let query = query.bind(settlement.all_valid).bind(settlement.next_check_at);
-        let query = query.bind(settlement.evidence.digest.as_str()).bind(is_other).bind(now);
+        let query = query.bind(settlement.evidence.digest.as_str()).bind(is_other).bind(now).bind(binding);
         query.execute(connection).await.map(|done| done.rows_affected() == 1)
     })
     .map_err(StoreError::at(operation))
