@@ -10,4 +10,5 @@ mod plans;
 mod schedule;
 mod schema;
 mod settle;
+mod staged;
 mod statements;

@@ -31,7 +31,7 @@ pub(super) struct Advanced {
 
 /// A domain's records: what to publish, what is there, and what is wrong.
 ///
-/// While not all is valid, asking brings the next check forward. The weak `ETag` is over everything but times.
+/// While not all is valid, or something is staged, asking brings the next check forward. The weak `ETag` is over everything but times.
 #[utoipa::path(get, path = "/v1/domains/{id}/records", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("wait" = Option<u32>, Query, description = "Seconds to hold the answer until it changes, 1 to 30. Read, but not acted on in this release: the answer comes at once.", minimum = 1, maximum = 30),
