@@ -8,5 +8,6 @@ mod lists;
 mod once;
 mod refusals;
 mod serving;
+mod staged;
 mod story;
 mod waiting;

@@ -243,6 +243,8 @@ async fn another_profile_after_a_restart(world: World) {
         assert_eq!(house.shown(Purpose::Dkim).await, "s1 valid, +s2 missing", "{round}");
         assert_eq!(house.shown(Purpose::Spf).await, "example valid, +example mismatch", "{round}");
     }
+    let events = house.world.store.event_list(id, None, 50).await.unwrap();
+    assert_eq!(events.len(), 1, "DNS has not changed: {events:?}");
     let view = house.service.records(&house.operator, id).await.unwrap();
     let staged = view.report.records.iter().find(|record| record.staged && record.purpose == Purpose::Spf).unwrap();
     assert_eq!(staged.action.as_str(), "replace");
