@@ -5,7 +5,7 @@ use std::time::Duration;
 use sendready::service::Role;
 use serde_json::{Value, json};
 
-use crate::api::house::House;
+use crate::api::house::{Answer, House};
 
 const KEYS: [&str; 2] = [
     "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
@@ -75,6 +75,15 @@ async fn staged_entries_beside_those_that_bind() {
     let again = house.operator("GET", &records, None).await;
     assert_eq!(shown(&again.json()), waiting);
     assert!(again.json()["dkim_valid"] == true && again.json()["spf_valid"] == true);
+
+    // Nothing has moved by another look, of either entry of a name.
+    let changed_at = |answer: &Answer| -> Vec<Value> {
+        answer.json()["records"].as_array().unwrap().iter().map(|record| record["changed_at"].clone()).collect()
+    };
+    house.hand.advance(Duration::from_secs(16));
+    assert_eq!(house.check_all(&zone("ip4:11.0.0.25", KEYS[0])).await, 1);
+    let same = house.operator("GET", &records, None).await;
+    assert_eq!((same.header("etag"), changed_at(&same)), (again.header("etag"), changed_at(&again)));
 
     // A staged verdict is news to whoever polls, before it binds and when it does.
     house.hand.advance(Duration::from_secs(16));
