@@ -113,6 +113,7 @@ pub(super) fn document(view: &RecordsView) -> Document {
         provider: row.provider.clone(),
         status: row.status,
         flags: row.standing().flags,
+        dns_configured: row.dns_configured,
         next_check_at: row.next_check_at,
         checking: view.checking,
         stale_since: row.stale_since,
