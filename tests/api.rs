@@ -9,5 +9,6 @@ mod once;
 mod refusals;
 mod serving;
 mod setup_links;
+mod staged;
 mod story;
 mod waiting;

@@ -13,4 +13,5 @@ mod schedule;
 mod schema;
 mod settle;
 mod setup_links;
+mod staged;
 mod statements;

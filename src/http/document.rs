@@ -96,10 +96,10 @@ pub struct Document {
     checking: bool,
     /// Since when nobody could tell; null while somebody can.
     stale_since: Option<DateTime<Utc>>,
-    /// When asking again is worth it.
+    /// When asking again is worth it. Soon, too, while something is staged.
     #[schema(example = 5)]
     poll_after_seconds: Option<u64>,
-    /// One entry per record to publish.
+    /// One entry per record to publish, and one more for each that is `staged` beside another of the same name.
     records: Vec<RecordBody>,
     /// What the SPF record costs; null where none was judged.
     spf: Option<SpfBody>,
@@ -134,7 +134,11 @@ pub struct RecordBody {
     /// `add`, `replace` or `keep`.
     #[schema(example = "add")]
     action: &'static str,
-    /// Required since a change, but not binding yet.
+    /// Required since a change of a verified domain's requirements, and not binding yet: no flag, status or event rests
+    /// on this entry. It binds once a check finds it valid, and what it replaces binds until then. Where the same
+    /// record serves both (the SPF record, the policy, another key of one selector), it has two entries: one without
+    /// `staged`, which counts, and one with it, whose `value` does for both. Publish the `value` of every entry that
+    /// is not `valid`.
     staged: bool,
     /// The time to live that we recommend, in seconds.
     #[schema(example = 3600)]

@@ -32,7 +32,7 @@ pub(super) struct Advanced {
 
 /// A domain's records: what to publish, what is there, and what is wrong.
 ///
-/// While not all is valid, asking brings the next check forward. The weak `ETag` is over everything but times.
+/// While not all is valid, or something is staged, asking brings the next check forward. The weak `ETag` is over everything but times.
 #[utoipa::path(get, path = "/v1/domains/{id}/records", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("wait" = Option<u32>, Query, description = "With `If-None-Match`: how many seconds the answer is held until the records change, 1 to 30.", minimum = 1, maximum = 30),

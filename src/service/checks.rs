@@ -14,21 +14,22 @@ use uuid::Uuid;
 use crate::chance::time_of;
 use crate::checker::{self, Checked, JudgeFault, Limits};
 use crate::service::notes;
-use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
+use crate::service::requirements::{self, ExpectationFault, domain_of, staging_of};
 use crate::service::schedule::{after, next_check_at};
 use crate::service::{Error, Service, events};
 use crate::store::note::{self, Note};
-use crate::store::{DomainRow, Settlement};
+use crate::store::{DomainRow, Requirements, RowRequirements, Settlement};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
 use crate::verify::doubt;
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
-use crate::verify::judge::{judge, verdicts};
+use crate::verify::judge::verdicts;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
-use crate::verify::standing::{self, Standing};
+use crate::verify::staged::{self, Judged, Staging};
+use crate::verify::standing::{self, Standing, Status};
 
 /// How far the ids of a check stand from those of the one before it: it has fewer events than this has microseconds.
 const IDS_APART: TimeDelta = TimeDelta::microseconds(100);
@@ -116,18 +117,18 @@ impl Service {
             None => None,
         };
         let before = last.as_ref().map(|check| note::of_value(&check.verdicts)).unwrap_or_default();
-        let expectation = self.expectation_or_soundness(row)?;
+        let staging = self.staging_or_soundness(row)?;
         let begun = Instant::now();
         let limits = Limits::within(self.settings.lease * 2 / 3);
-        let checked = match checker::check(resolver, &limits, |evidence| judge(&expectation, evidence)).await {
+        let checked = match checker::check(resolver, &limits, |evidence| staged::judge(&staging, evidence)).await {
             Ok(checked) => checked,
             Err(fault) => return Err(self.gave_up(claim, fault).await),
         };
-        let Checked { judgement: report, evidence, question_count: questions, .. } = checked;
-        let after_id = last.map(|check| check.id);
-        let seen = Seen { report: &report, evidence: &evidence, questions, took: begun.elapsed(), after_id };
+        let Checked { judgement: judged, evidence, question_count: questions, .. } = checked;
+        let (took, after_id) = (begun.elapsed(), last.map(|check| check.id));
+        let seen = Seen { report: &judged.report, judged: &judged, evidence: &evidence, questions, took, after_id };
         let settlement = self.settlement(claim, &before, &seen, self.clock.now());
-        Ok(Examined { report, settlement })
+        Ok(Examined { report: judged.report, settlement })
     }
 
     /// A fault of ours, and no word about the domain: nothing changes, and it is tried again as if it were failing.
@@ -141,14 +142,14 @@ impl Service {
         }
     }
 
-    fn expectation_or_soundness(&self, row: &DomainRow) -> Result<Expectation, Error> {
-        match expectation_of(row, &self.settings.profiles) {
-            Ok((expectation, _)) => Ok(expectation),
+    fn staging_or_soundness(&self, row: &DomainRow) -> Result<Staging, Error> {
+        match staging_of(row, &self.settings.profiles) {
+            Ok((staging, _)) => Ok(staging),
             Err(fault @ ExpectationFault::Malformed { .. }) => Err(Error::DomainMalformed(fault.to_string())),
             Err(ExpectationFault::Unreadable(what)) => {
                 error!(domain.id = %row.id, what, "The requirements of {} do not read back; judging soundness", row.domain);
                 let domain = domain_of(&row.domain).map_err(|fault| Error::DomainMalformed(fault.to_string()))?;
-                Ok(Expectation::soundness_of(domain))
+                Ok(Staging::bound(Expectation::soundness_of(domain)))
             }
         }
     }
@@ -185,14 +186,18 @@ impl Service {
             events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
         let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
-        let by_rhythm = next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number());
+        let by_rhythm = sooner(
+            next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number()),
+            self.staged_check_at(row, &after, seen.report, now),
+        );
         Settlement {
             at: now,
             standing: after,
             dns_configured: dns_configured(row, &after, seen.report),
+            binding: binding(row, &after, &seen.judged.binding),
             verdicts: note::to_value(&notes),
             evidence: to_stored(seen.evidence),
-            changes: events::changes(&standing, &after),
+            changes: events::changes(&standing, &after, &seen.judged.bound),
             all_valid: seen.report.is_all_valid(),
             next_check_at: sooner(by_rhythm, doubts.into_values().min().map(|from| from.max(now + min_interval))),
             earliest_at,
@@ -202,6 +207,22 @@ impl Service {
             questions: u32::try_from(seen.questions).unwrap_or(u32::MAX),
             took_ms: u32::try_from(seen.took.as_millis()).unwrap_or(u32::MAX),
         }
+    }
+
+    /// When a domain with something staged is to be looked at for it: down the ladder from the change on, as a pending
+    /// one. Nothing where that has ended, or nothing is staged.
+    fn staged_check_at(
+        &self,
+        row: &DomainRow,
+        after: &Standing,
+        report: &Report,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        if !report.has_staged() || after.status != Status::Active {
+            return None;
+        }
+        let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
+        next_check_at(&Standing::NEW, row.pending_since, now, rhythm, patience, self.chance.number())
     }
 
     /// Writes a check's result, all or nothing, and only while the lease is ours.
@@ -289,6 +310,15 @@ fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
     }
 }
 
+/// What counts after a check. Of a domain that was never verified nothing is recorded: all that is required does.
+fn binding(row: &DomainRow, after: &Standing, binding: &Expectation) -> Option<Requirements> {
+    if let RowRequirements::Unreadable(_) = row.requirements {
+        // Whoever can read them again goes on from here.
+        return row.binding.clone();
+    }
+    staged::is_verified(after).then(|| requirements::to_stored(binding))
+}
+
 /// A denial in doubt is looked at again as soon as that can settle it.
 fn sooner(by_rhythm: Option<DateTime<Utc>>, doubt: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
     by_rhythm.into_iter().chain(doubt).min()
@@ -297,6 +327,7 @@ fn sooner(by_rhythm: Option<DateTime<Utc>>, doubt: Option<DateTime<Utc>>) -> Opt
 /// What a check saw.
 struct Seen<'s> {
     report: &'s Report,
+    judged: &'s Judged,
     evidence: &'s Evidence,
     questions: usize,
     took: Duration,

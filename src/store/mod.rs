@@ -36,7 +36,7 @@ pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
 pub use domain_add::{DomainAdded, NewDomain};
-pub use domain_change::{DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
+pub use domain_change::{BindingChange, DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
 pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};

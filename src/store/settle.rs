@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::store::db::{Tx, statements, tx};
 use crate::store::notice::{self, Notice};
+use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
 use crate::store::{NewEvent, Store, StoreError};
 use crate::verify::evidence::stored::Stored;
@@ -33,6 +34,8 @@ pub struct Settlement {
     pub standing: Standing,
     /// What `dns_configured` is to be: it stays as it was where nobody could tell.
     pub dns_configured: bool,
+    /// What of its requirements counts from now on; nothing: all of them.
+    pub binding: Option<Requirements>,
     /// The verdict on each record, for the history.
     pub verdicts: Value,
     /// What it rests on; stored once per digest.
@@ -104,6 +107,7 @@ macro_rules! settle {
              follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE follow_up_at END, \
              last_follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
              check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = i.digest, \
+             binding = i.binding, \
              updated_at = CASE WHEN i.is_other THEN i.settled_at ELSE updated_at END FROM ",
             $from,
             " WHERE ",
@@ -119,7 +123,7 @@ statements! {
         dns_configured BOOLEAN, spf BOOLEAN, dkim BOOLEAN, dmarc BOOLEAN, mx BOOLEAN, status_after TEXT, \
         verified TIMESTAMPTZ, degraded TIMESTAMPTZ, suspends TIMESTAMPTZ, suspended TEXT, recovering TIMESTAMPTZ, \
         stale TIMESTAMPTZ, checked_at TIMESTAMPTZ, earliest_at TIMESTAMPTZ, next_at TIMESTAMPTZ, \
-        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT)) ",
+        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT)) ",
         "i", "d.id = ANY (ARRAY(SELECT item_id FROM i)) AND ")
         => settle!("", "(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
         value->>'name_before' AS name_before, value->>'status_before' AS status_before, \
@@ -129,7 +133,7 @@ statements! {
         value->>'suspended' AS suspended, value->>'recovering' AS recovering, value->>'stale' AS stale, \
         value->>'checked_at' AS checked_at, value->>'earliest_at' AS earliest_at, value->>'next_at' AS next_at, \
         value->>'settled_at' AS settled_at, value->>'all_valid' AS all_valid, value->>'is_other' AS is_other, \
-        value->>'digest' AS digest FROM json_each($1)) AS i", "");
+        value->>'digest' AS digest, value->>'binding' AS binding FROM json_each($1)) AS i", "");
     // It was changed by SQL while it was checked: due again at once.
     GIVE_UP = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
     IS_KEPT = "SELECT EXISTS (SELECT 1 FROM sendready_checks WHERE id = $1)";
@@ -182,6 +186,7 @@ struct RowItem<'s> {
     all_valid: bool,
     is_other: bool,
     digest: &'s str,
+    binding: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -294,7 +299,8 @@ async fn settle_rows(
     done: &mut BTreeSet<Uuid>,
 ) -> Result<(), StoreError> {
     const OPERATION: &str = "domain_settle";
-    let items: Vec<RowItem<'_>> = results.iter().map(|result| row_item(result, now)).collect();
+    let items: Vec<RowItem<'_>> =
+        results.iter().map(|result| row_item(result, now, OPERATION)).collect::<Result<_, _>>()?;
     let items = json(&items, OPERATION)?;
     let rows: Vec<Uuid> =
         tx!(tx, SETTLE, |sql, connection| sqlx::query_scalar(sql).bind(items).fetch_all(connection).await)
@@ -304,12 +310,16 @@ async fn settle_rows(
     Ok(())
 }
 
-fn row_item<'s>((claim, settlement): &CheckResult<'s>, now: DateTime<Utc>) -> RowItem<'s> {
+fn row_item<'s>(
+    (claim, settlement): &CheckResult<'s>,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<RowItem<'s>, StoreError> {
     let (before, after) = (&claim.domain, &settlement.standing);
     let is_other = before.standing().flags != after.flags
         || before.dns_configured != settlement.dns_configured
         || before.status != after.status;
-    RowItem {
+    Ok(RowItem {
         item_id: before.id.simple().to_string(),
         token: claim.token.simple().to_string(),
         name_before: &before.domain,
@@ -333,7 +343,8 @@ fn row_item<'s>((claim, settlement): &CheckResult<'s>, now: DateTime<Utc>) -> Ro
         all_valid: settlement.all_valid,
         is_other,
         digest: &settlement.evidence.digest,
-    }
+        binding: settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?,
+    })
 }
 
 /// What became of a result whose row is no longer as claimed.

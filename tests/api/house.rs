@@ -167,7 +167,7 @@ impl House {
 }
 
 /// As the contract's defaults, with a profile `host`.
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     let host = Profile {
         spf_includes: vec![Name::parse("_spf.example.net").unwrap()],
         dkim_selectors: vec![Name::parse("s1").unwrap()],

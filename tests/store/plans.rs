@@ -10,6 +10,9 @@ on_both!(claims_walk_indexes, lists_walk_indexes, settling_walks_indexes, people
 
 const ROWS: u32 = 20_000;
 
+/// By which each row finds its client's addresses.
+const DEDICATED: &str = "idx_sendready_dedicated_ips_client";
+
 /// Many domains of one client: most verified and not due, some due, some never looked at.
 async fn fill(world: &World) {
     world.client(1, Tier::Velocity).await;
@@ -32,6 +35,17 @@ async fn fill(world: &World) {
              CASE WHEN n % 1000 = 1 THEN NULL WHEN n % 1000 IN (2, 3) THEN '{past}'{cast} ELSE '{future}'{cast} END, \
              CASE WHEN n % 1000 = 2 THEN 'verify' WHEN n % 1000 = 1 THEN NULL ELSE 'schedule' END FROM {numbers}"
         ))
+        .await;
+    // Clients enough for their dedicated addresses to be worth an index.
+    let (client, n) = match world.place {
+        Place::Postgres(_) => ("gen_random_uuid()", "generate_series(1, 5000) AS n".to_owned()),
+        Place::Sqlite(_) => ("randomblob(16)", numbers.replace(&ROWS.to_string(), "5000")),
+    };
+    world
+        .run(&format!("INSERT INTO clients (id, name, created_at) SELECT {client}, 'c' || n, '{past}'{cast} FROM {n}"))
+        .await;
+    world
+        .run("INSERT INTO sendready_dedicated_ips (address, client_id, created_at) SELECT name, id, created_at FROM clients")
         .await;
     world.run("ANALYZE").await;
 }
@@ -86,8 +100,8 @@ async fn claims_walk_indexes(world: World) {
     parameters.extend([2, 3, 4, 5].map(|client| literal(&world, client)));
     let asked = "idx_sendready_domains_asked";
     let (new, sweep) = ("idx_sendready_domains_new", "idx_sendready_domains_sweep");
-    walks(&plan(&world, "CLAIM_DUE", &parameters).await, &[asked, new, sweep]);
-    walks(&plan(&world, "CLAIM_SWEEP", &parameters).await, &[sweep]);
+    walks(&plan(&world, "CLAIM_DUE", &parameters).await, &[asked, new, sweep, DEDICATED]);
+    walks(&plan(&world, "CLAIM_SWEEP", &parameters).await, &[sweep, DEDICATED]);
     let mut found = Vec::new();
     for token in 1..=7 {
         let claims = world.store.domain_claim_due(at(0), at(60), id(token), 10).await.unwrap();
@@ -107,7 +121,7 @@ async fn lists_walk_indexes(world: World) {
         quoted(""),
         literal(&world, 1),
     ];
-    walks(&plan(&world, "domain::LIST", &parameters).await, &["idx_sendready_domains_place"]);
+    walks(&plan(&world, "domain::LIST", &parameters).await, &["idx_sendready_domains_place", DEDICATED]);
     let plan_of_client = plan(&world, "domain::LIST_OF_CLIENT", &parameters).await;
     walks(
         &plan_of_client,

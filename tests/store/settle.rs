@@ -44,6 +44,7 @@ pub fn settlement(check: u128, second: i64, valid: bool) -> Settlement {
     Settlement {
         at: at(second),
         standing,
+        binding: None,
         verdicts: json!([{"purpose": "spf", "verdict": "valid"}]),
         evidence: to_stored(&evidence()),
         changes: json!([]),

@@ -91,6 +91,7 @@ fn settings(lease: Duration) -> Settings {
         ..Profile::default()
     };
     Settings {
+        public_url: String::new(),
         patience: Patience {
             grace: TimeDelta::hours(72),
             recovery_hold: TimeDelta::hours(1),
