@@ -19,16 +19,18 @@ use crate::dns::hickory::Hickory;
 use crate::dns::watched::Watched;
 use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
-use crate::http::health::{CheckerState, Health, ResolverState};
+use crate::http::health::{BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::prune;
+use crate::jobs::{breaker, prune};
 use crate::lifecycle::{End, Lifecycle};
+use crate::service::breaker::BreakerView;
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
 use crate::store::migration::{MigrateError, MigrationState};
 use crate::store::{Store, StoreError};
 use crate::telemetry::TelemetryError;
 use crate::telemetry::metrics::Metrics;
+use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
 
 /// How often the readiness is told how the resolver fares.
@@ -146,6 +148,9 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     };
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
+    let told = health.clone();
+    let tell = move |view: BreakerView| told.breaker(view.reason().map_or(BreakerState::Closed, BreakerState::Open));
+    lifecycle.spawn("breaker", breaker::run(service.clone(), stop.soft.clone(), tell));
     lifecycle.spawn("prune", prune::run(service, stop.soft.clone()));
     lifecycle.spawn("pulse", pulse(watched, health, stop.soft.clone()));
     lifecycle.spawn("metrics", async move {
@@ -210,6 +215,11 @@ pub fn settings(config: &Config) -> Settings {
         },
         lease: checks.lease,
         concurrency: checks.concurrency,
+        breaker: Rule {
+            min_domains: usize::try_from(checks.breaker.min_domains).unwrap_or(usize::MAX),
+            share: checks.breaker.share,
+            window: delta(checks.breaker.window),
+        },
         history_keep: config.history.keep,
         profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),
     }

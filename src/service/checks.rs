@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::checker::{self, JudgeFault, Limits};
+use crate::service::breaker::{self, Hold};
 use crate::service::notes;
 use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
 use crate::service::schedule::{after, next_check_at};
@@ -18,6 +19,7 @@ use crate::service::{Error, Service, events};
 use crate::store::note::{self, Note};
 use crate::store::{DomainRow, Settled, Settlement};
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
+use crate::verify::breaker::{Breaker, Outcome};
 use crate::verify::doubt;
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
@@ -25,7 +27,7 @@ use crate::verify::expectation::Expectation;
 use crate::verify::judge::{judge, verdicts};
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
-use crate::verify::standing::{self, Standing};
+use crate::verify::standing::{self, Standing, Verdicts};
 
 /// What a worker holds: it names neither the store nor DNS.
 pub use crate::dns::Resolver;
@@ -103,8 +105,37 @@ impl Service {
                 Err(fault) => self.gave_up(row, &expectation, fault),
             };
         let seen = Seen { report: &report, evidence: &evidence, questions, took: begun.elapsed() };
-        let settlement = self.settlement(claim, &before, &seen, self.clock.now());
+        let settlement = self.weighed(claim, &before, &seen, self.clock.now()).await?;
         Ok(Examined { report, settlement })
+    }
+
+    /// What a check makes of a domain, as far as the fleet breaker lets it.
+    async fn weighed(
+        &self,
+        claim: &Claim,
+        before: &[Note],
+        seen: &Seen<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Settlement, Error> {
+        let row = &claim.domain;
+        // Where all is valid, there is nothing to hold back.
+        let breaker = if seen.report.is_all_valid() { Breaker::default() } else { self.store.breaker().await? };
+        let settlement = |hold| self.settlement(claim, before, seen, now, (&breaker, hold));
+        if breaker.is_open() {
+            return Ok(settlement(Hold::Everything));
+        }
+        let believed = settlement(Hold::Nothing);
+        if !breaker::demotes(row, &believed) {
+            return Ok(believed);
+        }
+        let doubts = notes::doubts(before);
+        let uncertain_since = breaker::uncertain_since(&row.standing(), &believed.standing, seen.report, &doubts);
+        let believed = match self.ask_breaker(row, &believed, uncertain_since).await? {
+            Hold::Nothing => believed,
+            hold => settlement(hold),
+        };
+        let withheld = breaker::demotes(row, &believed).then(|| Box::new(settlement(Hold::Everything)));
+        Ok(Settlement { withheld, ..believed })
     }
 
     /// A fault of ours, and no word about the domain: everything is `unchecked`, which changes nothing.
@@ -126,21 +157,31 @@ impl Service {
         }
     }
 
-    /// What a check makes of a domain.
-    fn settlement(&self, claim: &Claim, before: &[Note], seen: &Seen<'_>, now: DateTime<Utc>) -> Settlement {
+    /// What a check makes of a domain, the failures that `hold` names left aside.
+    fn settlement(
+        &self,
+        claim: &Claim,
+        before: &[Note],
+        seen: &Seen<'_>,
+        now: DateTime<Utc>,
+        (breaker, hold): (&Breaker, Hold),
+    ) -> Settlement {
         let row = &claim.domain;
-        let standing = row.standing();
+        let standing = breaker::without_open_time(row, breaker, now);
+        let doubts_before = notes::doubts(before);
         let min_interval = TimeDelta::from_std(self.settings.rhythm.min_interval).unwrap_or(TimeDelta::MAX);
-        let (verdicts, doubts) = doubt::believed(
+        let believed = doubt::believed(
             standing.flags,
             verdicts(seen.report),
             |purpose| seen.report.denial(purpose),
-            &notes::doubts(before),
+            &doubts_before,
             now,
             min_interval,
         );
-        let (after, happenings) = standing::after(&standing, verdicts, now, self.settings.patience);
-        let notes = notes::notes(seen.report, before, &doubts, now);
+        let (verdicts, doubts) = breaker::held(believed, hold, &standing, seen.report, &doubts_before);
+        let patience = breaker::patience(self.settings.patience, hold);
+        let (after, happenings) = standing::after(&standing, verdicts, now, patience);
+        let notes = notes::notes(seen.report, &verdicts, before, &doubts, now);
         // Ids sort by their microsecond: those of one check keep the order in which they are told.
         let mut at = now;
         let mut next_id = || {
@@ -154,22 +195,31 @@ impl Service {
         if notes::found_changed(before, &notes) {
             events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
-        let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
+        let rhythm = &self.settings.rhythm;
         let by_rhythm = next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number());
+        let dns_configured = dns_configured(row, &after, verdicts, seen.report);
+        let look = breaker::look_of(row, seen.report, dns_configured, now);
+        let has_turned = look.as_ref().is_some_and(|look| look.outcome != Outcome::Good);
+        let again = match hold {
+            Hold::Everything => has_turned.then(|| self.again_while_open(now)),
+            Hold::Nothing | Hold::Uncertain => doubts.into_values().min().map(|from| from.max(now + min_interval)),
+        };
         Settlement {
             at: now,
             standing: after,
-            dns_configured: dns_configured(row, &after, seen.report),
+            dns_configured,
             verdicts: note::to_value(&notes),
             evidence: to_stored(seen.evidence),
             changes: events::changes(&standing, &after),
             all_valid: seen.report.is_all_valid(),
-            next_check_at: sooner(by_rhythm, doubts.into_values().min().map(|from| from.max(now + min_interval))),
+            next_check_at: sooner(by_rhythm, again),
             events,
             check_id: self.chance.id(now),
             reason: claim.reason,
             questions: u32::try_from(seen.questions).unwrap_or(u32::MAX),
             took_ms: u32::try_from(seen.took.as_millis()).unwrap_or(u32::MAX),
+            look,
+            withheld: None,
         }
     }
 
@@ -183,10 +233,11 @@ impl Service {
         let settled = self.store.domain_settle(claim, settlement, self.clock.now()).await?;
         let took = Duration::from_millis(u64::from(settlement.took_ms));
         match settled {
-            Settled::Done => {
+            Settled::Done | Settled::Withheld => {
                 check_ended(claim.reason.as_str(), result_of(report), took);
                 Purpose::ALL.into_iter().for_each(|purpose| verdict_given(purpose, report.verdict(purpose)));
-                for event in &settlement.events {
+                let written = settlement.withheld.as_deref().filter(|_| settled == Settled::Withheld);
+                for event in &written.unwrap_or(settlement).events {
                     info!(domain.id = %claim.domain.id, event.id = %event.id, "{} {}", event.kind, claim.domain.domain);
                 }
                 self.tell_settled(claim.domain.id);
@@ -211,8 +262,8 @@ impl Service {
 
 /// `dns_configured` after a report. Only a definite word moves it: the platform may have set it where `mx_valid`,
 /// our column, was never judged, or not set it where all four are true.
-fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
-    let failing = |purpose| report.verdict(purpose).is_failure() && !after.flags.get(purpose);
+fn dns_configured(row: &DomainRow, after: &Standing, believed: Verdicts, report: &Report) -> bool {
+    let failing = |purpose| believed.get(purpose).is_failure() && !after.flags.get(purpose);
     let is_definite = after.flags != row.standing().flags || report.is_all_valid();
     match Purpose::ALL.into_iter().any(failing) {
         true => false,
@@ -220,9 +271,9 @@ fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
     }
 }
 
-/// A denial in doubt is looked at again as soon as that can settle it.
-fn sooner(by_rhythm: Option<DateTime<Utc>>, doubt: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-    by_rhythm.into_iter().chain(doubt).min()
+/// A denial in doubt, and what an open breaker holds back, is looked at again as soon as that can settle it.
+fn sooner(by_rhythm: Option<DateTime<Utc>>, again: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    by_rhythm.into_iter().chain(again).min()
 }
 
 /// What a check saw.

@@ -12,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod breaker;
 pub mod client;
 pub mod domain;
 pub mod domain_add;
@@ -25,6 +26,7 @@ pub mod requirements;
 pub mod schedule;
 pub mod settle;
 
+pub use breaker::{Asked, NewLook};
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
@@ -100,6 +102,7 @@ pub fn statements() -> Vec<Sql> {
     [
         STATEMENTS,
         connect::STATEMENTS,
+        breaker::STATEMENTS,
         client::STATEMENTS,
         domain::STATEMENTS,
         domain_add::STATEMENTS,

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::store::breaker::{self, NewLook};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::history::write_events;
 use crate::store::schedule::{CheckReason, Claim};
@@ -40,6 +41,10 @@ pub struct Settlement {
     pub questions: u32,
     /// How long it took, in milliseconds.
     pub took_ms: u32,
+    /// What the fleet breaker is told. Nothing for what never was valid.
+    pub look: Option<NewLook>,
+    /// What is written instead where this demotes and the breaker has opened meanwhile; there whenever it demotes.
+    pub withheld: Option<Box<Settlement>>,
 }
 
 /// What came of [`Store::domain_settle`].
@@ -47,6 +52,8 @@ pub struct Settlement {
 pub enum Settled {
     /// All of it is written.
     Done,
+    /// The fleet breaker has opened: what demotes nobody is written in its place.
+    Withheld,
     /// Another has the domain now, or it was changed meanwhile: none of it is written.
     LeaseLost,
 }
@@ -91,6 +98,8 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         const OPERATION: &str = "domain_settle";
         let mut tx = self.db.begin(OPERATION).await?;
+        let given = settlement;
+        let settlement = breaker::in_force(&mut tx, given, OPERATION).await?;
         if !settle_row(&mut tx, claim, settlement, now, OPERATION).await? {
             tx!(&mut tx, GIVE_UP, |sql, connection| {
                 sqlx::query(sql).bind(claim.domain.id).bind(claim.token).execute(connection).await.map(|_| ())
@@ -100,10 +109,13 @@ impl Store {
             return Ok(Settled::LeaseLost);
         }
         keep(&mut tx, claim, settlement, OPERATION).await?;
+        if let Some(look) = &settlement.look {
+            breaker::keep_look(&mut tx, claim.domain.id, look, settlement.at, OPERATION).await?;
+        }
         write_events(&mut tx, claim.domain.id, Some(settlement.check_id), &settlement.events, settlement.at, OPERATION)
             .await?;
         tx.commit(OPERATION).await?;
-        Ok(Settled::Done)
+        Ok(if std::ptr::eq(settlement, given) { Settled::Done } else { Settled::Withheld })
     }
 }
 

@@ -48,6 +48,7 @@ const LINES: &[Line] = &[
     line("GET",    "/v1/domains/{domain}/checks",      none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/checks/{check}", none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/events",      none, [200, 200, 404, 403]),
+    line("POST",   "/v1/breaker/accept",               none, [200, 403, 403, 403]),
     line("DELETE", "/v1/domains/{domain}",             none, [204, 204, 404, 403]),
 ];
 

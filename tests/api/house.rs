@@ -20,6 +20,7 @@ use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
 use sendready::service::{Role, Service, Settings};
 use sendready::store::Store;
+use sendready::verify::breaker::Rule;
 use sendready::verify::standing::Patience;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -187,6 +188,7 @@ fn settings() -> Settings {
         },
         lease: Duration::from_secs(60),
         concurrency: 4,
+        breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_secs(90 * 86_400),
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),
     }
