@@ -23,7 +23,6 @@ use crate::http::health::{BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
 use crate::jobs::{breaker, prune};
 use crate::lifecycle::{End, Lifecycle};
-use crate::service::breaker::BreakerView;
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
 use crate::store::migration::{MigrateError, MigrationState};
@@ -149,7 +148,7 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
     let told = health.clone();
-    let tell = move |view: BreakerView| told.breaker(view.reason().map_or(BreakerState::Closed, BreakerState::Open));
+    let tell = move |view| told.breaker(BreakerState::of(&view));
     lifecycle.spawn("breaker", breaker::run(service.clone(), stop.soft.clone(), tell));
     lifecycle.spawn("prune", prune::run(service, stop.soft.clone()));
     lifecycle.spawn("pulse", pulse(watched, health, stop.soft.clone()));

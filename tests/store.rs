@@ -1,7 +1,8 @@
 //! The store's contract: one test for each operation, on both databases, each on an empty one.
 
-mod world;
+pub mod world;
 
+mod breaker;
 mod clients;
 mod connection;
 mod domains;
