@@ -160,7 +160,7 @@ fn tell(asked: &Asked) {
              until they are well again or POST /v1/breaker/accept says that it is so"
         ),
         Change::Closed => {
-            info!(looked, turned, "The fleet breaker closed: {turned} of {looked} valid domains are bad or unknown")
+            info!(looked, turned, "The fleet breaker closed: {turned} of {looked} valid domains are bad or unknown");
         }
         Change::None => {}
     }
@@ -192,8 +192,19 @@ pub(crate) fn held(
     (verdicts, doubts)
 }
 
-/// Since when a second denial by caches alone would have been believed, the latest of the flags that would fall on
-/// one. Nothing where none would.
+/// The doubts of a domain that waits for others to be looked at. Each denial that would be believed by now then says
+/// since when it waits: since the last check, if that waited already, for what nobody watched is no waiting.
+pub(crate) fn waiting(doubts: Doubts, last: Option<DateTime<Utc>>, rule: &Rule, now: DateTime<Utc>) -> Doubts {
+    let has_waited = |since| last.is_some_and(|last| last >= since && now - last < rule.window);
+    let each = doubts.into_iter().map(|(purpose, since)| match since <= now && !has_waited(since) {
+        true => (purpose, now),
+        false => (purpose, since),
+    });
+    each.collect()
+}
+
+/// Since when the flags that would fall on the word of caches alone wait for others to be looked at, the latest of
+/// them. Nothing where none would.
 pub(crate) fn uncertain_since(
     before: &Standing,
     after: &Standing,
@@ -254,4 +265,46 @@ pub(crate) fn look_of(row: &DomainRow, report: &Report, is_valid: bool, now: Dat
     };
     let turned_at = row.stale_since.map_or(now, |since| since.min(now));
     Some(NewLook { organization: report.domain.registrable().to_string(), outcome, turned_at, was_valid, is_valid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule { min_domains: 20, share: 0.3, window: TimeDelta::seconds(600) };
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    }
+
+    /// Since when a denial waits that was to be believed from `since`, the last check having been at `last`.
+    #[track_caller]
+    fn check(why: &str, since: i64, last: Option<i64>, now: i64, expected: i64) {
+        let doubts = Doubts::from([(Purpose::Spf, at(since))]);
+        let waiting = waiting(doubts, last.map(at), &RULE, at(now));
+        assert_eq!(waiting, Doubts::from([(Purpose::Spf, at(expected))]), "{why}");
+    }
+
+    #[test]
+    fn what_nobody_watched_is_no_waiting() {
+        check("the first that could be believed", 300, Some(0), 310, 310);
+        check("it waited already", 310, Some(310), 325, 310);
+        check("and goes on until the window ends", 310, Some(900), 915, 310);
+        check("nobody looked for a window", 310, Some(310), 1_000, 1_000);
+        check("it is not to be believed yet", 300, Some(0), 15, 300);
+        check("nobody knows when it was looked at", 300, None, 310, 310);
+    }
+
+    #[test]
+    fn why_it_is_open_is_told() {
+        let counts = Counts { looked: 40, turned: 31 };
+        let closed = BreakerView { open_since: None, counts };
+        assert_eq!(closed.reason(), None);
+        let reason = BreakerView { open_since: Some(at(0)), counts }.reason().unwrap();
+        assert!(reason.starts_with("31 of 40 valid domains turned bad or unknown"), "{reason}");
+        assert!(
+            reason.contains("since 2023-11-14T22:13:20Z") && reason.contains("POST /v1/breaker/accept"),
+            "{reason}"
+        );
+    }
 }

@@ -128,7 +128,7 @@ impl Service {
         if !breaker::demotes(row, &believed) {
             return Ok(believed);
         }
-        let doubts = notes::doubts(before);
+        let doubts = breaker::waiting(notes::doubts(before), row.last_checked_at, &self.breaker_rule(), now);
         let uncertain_since = breaker::uncertain_since(&row.standing(), &believed.standing, seen.report, &doubts);
         let believed = match self.ask_breaker(row, &believed, uncertain_since).await? {
             Hold::Nothing => believed,
@@ -168,7 +168,10 @@ impl Service {
     ) -> Settlement {
         let row = &claim.domain;
         let standing = breaker::without_open_time(row, breaker, now);
-        let doubts_before = notes::doubts(before);
+        let mut doubts_before = notes::doubts(before);
+        if hold == Hold::Uncertain {
+            doubts_before = breaker::waiting(doubts_before, row.last_checked_at, &self.breaker_rule(), now);
+        }
         let min_interval = TimeDelta::from_std(self.settings.rhythm.min_interval).unwrap_or(TimeDelta::MAX);
         let believed = doubt::believed(
             standing.flags,
