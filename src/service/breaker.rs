@@ -166,8 +166,8 @@ fn tell(asked: &Asked) {
     }
 }
 
-/// Holds back what must be: a failure that is not acted on becomes `unchecked`, which changes nothing. Doubts that
-/// were there stay, so that they need not begin anew.
+/// Holds back what must be: a failure that is not acted on becomes `unknown`, which changes no flag. Doubts that were
+/// there stay, so that they need not begin anew.
 pub(crate) fn held(
     (mut verdicts, mut doubts): (Verdicts, Doubts),
     hold: Hold,
@@ -183,7 +183,7 @@ pub(crate) fn held(
             Hold::Everything => fails,
         };
         if is_held {
-            verdicts.set(purpose, Verdict::Unchecked);
+            verdicts.set(purpose, Verdict::Unknown);
             if let Some(from) = doubts_before.get(&purpose) {
                 doubts.insert(purpose, *from);
             }
@@ -225,13 +225,16 @@ pub(crate) fn demotes(row: &DomainRow, settlement: &Settlement) -> bool {
         || (before.status != Status::Suspended && after.status == Status::Suspended)
 }
 
-/// The standing to judge from: time for which the breaker was open is no time in which nobody could tell.
+/// The standing to judge from: time for which the breaker was open is no time in which nobody could tell, nor one in
+/// which all was valid.
 pub(crate) fn without_open_time(row: &DomainRow, breaker: &Breaker, now: DateTime<Utc>) -> Standing {
     let mut standing = row.standing();
-    standing.stale_since = standing.stale_since.map(|since| {
+    if let Some(since) = standing.stale_since {
         let uncounted = breaker.open_between(row.last_checked_at.unwrap_or(since).max(since), now);
-        since.checked_add_signed(uncounted).unwrap_or(now).min(now)
-    });
+        let later = |since: DateTime<Utc>| since.checked_add_signed(uncounted).unwrap_or(now).min(now);
+        standing.stale_since = Some(later(since));
+        standing.recovering_since = standing.recovering_since.map(later);
+    }
     standing
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn notes(
 ) -> Vec<Note> {
     let each = report.records.iter().map(|record| {
         let mut note = note_of(record);
-        if report.verdict(record.purpose).is_failure() && believed.get(record.purpose) == Verdict::Unchecked {
+        if report.verdict(record.purpose).is_failure() && !believed.get(record.purpose).is_failure() {
             note.seen = None;
         }
         note.believed_from = doubts.get(&record.purpose).copied();
