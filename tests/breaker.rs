@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use sendready::chance::Chance;
 use sendready::clock::Hand;
@@ -19,7 +19,7 @@ use sendready::sending::tier::Tier;
 use sendready::service::checks::{Due, Resolver};
 use sendready::service::schedule::{Rhythm, Rung};
 use sendready::service::{Service, Settings};
-use sendready::verify::breaker::Rule;
+use sendready::verify::breaker::{Counts, Rule};
 use sendready::verify::standing::Patience;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -216,7 +216,7 @@ async fn forty_of_forty_denied_one_after_the_other(world: World) {
     fleet.live(&nothing, MINUTE, 40).await;
     fleet.is_unharmed("no window of its own has seen twenty").await;
     assert_eq!(fleet.shown().await, (200, json!(OPEN), json!(true)));
-    let looked = fleet.world.count("SELECT looked FROM sendready_breaker").await;
+    let looked = fleet.world.store.breaker().await.unwrap().counts.looked;
     assert!((20..=40).contains(&looked), "no more than are needed were brought forward before it opened: {looked}");
     fleet.live(&dns(40, GOOD), MINUTE * 6, 4).await;
     assert_eq!(fleet.shown().await, (200, json!(CLOSED), json!(false)));
@@ -307,14 +307,9 @@ async fn two_replicas_open_it_once(world: World) {
         }
     };
     tokio::join!(work(&fleet.service), work(&other));
-    let (looked, turned) = (
-        fleet.world.count("SELECT looked FROM sendready_breaker").await,
-        fleet.world.count("SELECT turned FROM sendready_breaker").await,
-    );
-    assert_eq!((looked, turned), (20, 20), "it opens with the twentieth");
+    let breaker = fleet.world.store.breaker().await.unwrap();
+    assert_eq!(breaker.counts, Counts { looked: 20, turned: 20 }, "it opens with the twentieth");
     let (whole, worse, _) = fleet.standing().await;
     assert!(whole >= 21 && whole + worse == 40, "who came before may have fallen, nobody after: {whole} + {worse}");
-    assert!(fleet.world.store.breaker().await.unwrap().is_open());
-    let opened: DateTime<Utc> = fleet.world.store.breaker().await.unwrap().opened_at.unwrap();
-    assert_eq!(opened, fleet.hand.now());
+    assert!(breaker.is_open() && breaker.opened_at == Some(fleet.hand.now()), "{breaker:?}");
 }

@@ -72,11 +72,12 @@ statements! {
     KEEP_LOOK_IF_KNOWN = "UPDATE sendready_breaker_looks SET looked_at = $2, outcome = $3, \
         turned_at = CASE WHEN $3 = 'good' THEN NULL ELSE COALESCE(turned_at, $4) END WHERE domain_id = $1";
     TURNED_COUNT = "SELECT count(*) FROM (SELECT 1 FROM sendready_breaker_looks WHERE turned_at > $1 LIMIT $2) AS turned";
+    // The looks come first: SQLite takes a CROSS JOIN in the order in which it is written.
     LOOKS = "SELECT l.organization, l.looked_at, l.outcome, l.turned_at FROM sendready_breaker_looks AS l \
-        JOIN email_domains AS d ON d.id = l.domain_id WHERE l.looked_at > $1 AND l.counts \
+        CROSS JOIN email_domains AS d WHERE d.id = l.domain_id AND l.looked_at > $1 AND l.counts \
         AND d.deleted_at IS NULL AND COALESCE(d.status, 'pending') <> 'deleted' ORDER BY l.looked_at DESC LIMIT $2";
-    SAMPLE = "SELECT l.domain_id FROM sendready_breaker_looks AS l JOIN email_domains AS d ON d.id = l.domain_id \
-        WHERE l.looked_at <= $1 AND l.domain_id <> $2 AND l.organization <> $3 AND d.dns_configured \
+    SAMPLE = "SELECT l.domain_id FROM sendready_breaker_looks AS l CROSS JOIN email_domains AS d \
+        WHERE d.id = l.domain_id AND l.looked_at <= $1 AND l.domain_id <> $2 AND l.organization <> $3 AND d.dns_configured \
         AND d.deleted_at IS NULL AND COALESCE(d.status, 'pending') <> 'deleted' \
         AND COALESCE(d.malformed, '') <> d.domain ORDER BY l.looked_at LIMIT $4";
     BRING_FORWARD = "UPDATE email_domains SET next_check_at = $2 \
