@@ -70,6 +70,11 @@ impl Service {
     pub async fn breaker_watch(&self) -> Result<BreakerView, Error> {
         let asked = self.store.breaker_watch(&self.breaker_rule(), self.clock.now()).await?;
         tell(&asked);
+        if asked.breaker.is_open() {
+            breaker_opened();
+        } else {
+            breaker_closed();
+        }
         let counts = if asked.breaker.is_open() { asked.counts } else { Counts::default() };
         Ok(BreakerView::of(&asked.breaker, counts))
     }
@@ -147,11 +152,6 @@ impl Service {
 /// Says that the breaker opened or closed: once for all replicas, by the one that did it.
 fn tell(asked: &Asked) {
     let Counts { looked, turned } = asked.counts;
-    if asked.breaker.is_open() {
-        breaker_opened();
-    } else {
-        breaker_closed();
-    }
     match asked.change {
         Change::Opened => warn!(
             looked,
@@ -296,6 +296,21 @@ mod tests {
         check("nobody looked for a window", 310, Some(310), 1_000, 1_000);
         check("it is not to be believed yet", 300, Some(0), 15, 300);
         check("nobody knows when it was looked at", 300, None, 310, 310);
+    }
+
+    #[test]
+    fn silence_from_before_does_not_end_while_it_is_open() {
+        let hours = TimeDelta::hours;
+        let given = Patience { grace: hours(72), recovery_hold: hours(1), stale_limit: hours(72) };
+        let silent = Standing { status: Status::Active, stale_since: Some(at(0)), ..Standing::NEW };
+        let unknown = Verdict::Unknown;
+        let verdicts = Verdicts { spf: unknown, dkim: unknown, dmarc: unknown, mx: unknown };
+        let clock = |hold| {
+            let now = at(0) + hours(72);
+            crate::verify::standing::after(&silent, verdicts, now, patience(given, hold)).0.degraded_since
+        };
+        assert_eq!(clock(Hold::Everything), None);
+        assert_eq!(clock(Hold::Nothing), Some(at(0) + hours(72)));
     }
 
     #[test]
