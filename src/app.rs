@@ -19,9 +19,9 @@ use crate::dns::hickory::Hickory;
 use crate::dns::watched::Watched;
 use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
-use crate::http::health::{CheckerState, Health, ResolverState};
+use crate::http::health::{BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::{prune, replicas};
+use crate::jobs::{breaker, prune, replicas};
 use crate::lifecycle::{End, Lifecycle, allow_open_files};
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
@@ -29,6 +29,7 @@ use crate::store::migration::{MigrateError, MigrationState};
 use crate::store::{Store, StoreError};
 use crate::telemetry::TelemetryError;
 use crate::telemetry::metrics::Metrics;
+use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
 
 /// How often the readiness is told how the resolver fares.
@@ -152,6 +153,9 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
     lifecycle.spawn("hear", replicas::hear(service.clone(), stop.soft.clone()));
     lifecycle.spawn("clock", replicas::follow_clock(service.clone(), stop.soft.clone()));
+    let told = health.clone();
+    let tell = move |view| told.breaker(BreakerState::of(&view));
+    lifecycle.spawn("breaker", breaker::run(service.clone(), stop.soft.clone(), tell));
     lifecycle.spawn("prune", prune::run(service.clone(), stop.soft.clone()));
     let soft = stop.soft.clone();
     lifecycle.spawn("close", async move {
@@ -221,6 +225,11 @@ pub fn settings(config: &Config) -> Settings {
         },
         lease: checks.lease,
         concurrency: checks.concurrency,
+        breaker: Rule {
+            min_domains: usize::try_from(checks.breaker.min_domains).unwrap_or(usize::MAX),
+            share: checks.breaker.share,
+            window: delta(checks.breaker.window),
+        },
         history_keep: config.history.keep,
         public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
         profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),

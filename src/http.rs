@@ -16,6 +16,7 @@ pub mod health;
 pub mod idempotency;
 pub mod serve;
 
+mod breaker;
 mod caller;
 mod clients;
 mod domains;
@@ -99,6 +100,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(history::checks))
         .routes(routes!(history::check))
         .routes(routes!(history::events))
+        .routes(routes!(breaker::accept))
 }
 
 /// What anybody may ask.

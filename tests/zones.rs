@@ -109,6 +109,7 @@ pub fn timeless(mut report: Value) -> Value {
         "checked_at",
         "next_check_at",
         "checking",
+        "breaker_open",
         "stale_since",
         "poll_after_seconds",
         "requirements",

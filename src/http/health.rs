@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::http::AppState;
 use crate::http::problem::{ProblemBody, RETRY_AFTER_DEFAULT};
+use crate::service::breaker::BreakerView;
 
 /// How the resolver fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +44,13 @@ pub enum BreakerState {
     Closed,
     /// Many domains turned bad at once: nobody is demoted. With the reason for people.
     Open(String),
+}
+
+impl BreakerState {
+    /// As the service sees it.
+    pub fn of(view: &BreakerView) -> BreakerState {
+        view.reason().map_or(BreakerState::Closed, BreakerState::Open)
+    }
 }
 
 /// What the parts in the background say of themselves. Clones are the same.
