@@ -13,6 +13,7 @@
 
 mod authority;
 mod convert;
+mod datagram;
 mod health;
 mod reading;
 mod wire;
