@@ -218,7 +218,8 @@ impl ZoneText {
 
 impl Resolver for ZoneText {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
-        let reply = Reply { vantage: Vantage::Recursive, server: None, answer: self.answer(question) };
+        let reply =
+            Reply { vantage: Vantage::Recursive, server: None, answer: self.answer(question), extended_error: None };
         std::future::ready(vec![reply]).boxed()
     }
 

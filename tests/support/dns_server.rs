@@ -131,6 +131,15 @@ impl DnsServer {
         DnsServer::on(sockets(Ipv4Addr::LOCALHOST.into()).unwrap(), script)
     }
 
+    /// The same at a given address: the servers of one zone share a port and differ in their addresses.
+    #[track_caller]
+    pub fn script_at(address: SocketAddr, script: impl Fn(&Question) -> Scripted + Send + Sync + 'static) -> DnsServer {
+        let (udp, tcp) = (std::net::UdpSocket::bind(address).unwrap(), std::net::TcpListener::bind(address).unwrap());
+        udp.set_nonblocking(true).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        DnsServer::on((udp, tcp), script)
+    }
+
     /// The same on IPv6; nothing where the machine has none.
     pub fn on_ipv6(script: impl Fn(&Question) -> Scripted + Send + Sync + 'static) -> Option<DnsServer> {
         Some(DnsServer::on(sockets(Ipv6Addr::LOCALHOST.into())?, script))

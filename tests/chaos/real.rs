@@ -1,0 +1,3 @@
+//! With real servers: knot, unbound, PostgreSQL.
+
+mod dns;
