@@ -327,6 +327,26 @@ async fn failures_that_come_and_go_change_nothing() {
     assert_eq!(events(&serve, &path).await, before);
 }
 
+/// Four servers, and nobody listens at their port.
+#[tokio::test]
+async fn a_filtered_port_is_told_by_readyz_and_once_by_the_log() {
+    let servers: String = (1..=4).map(|number| format!("@ NS s{number}\ns{number} A 127.0.0.{number}\n")).collect();
+    let zone: ZoneText =
+        format!("$ORIGIN {NAME}.\n@ SOA ns h 1 1 1 1 60\n{servers}@ TXT \"v=spf1 -all\"\n").parse().unwrap();
+    let recursive = DnsServer::script(move |question| Scripted::Answer(zone.answer(question)));
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(folder.path(), recursive.address(), crate::support::free_port(), &[]);
+    let (_, before) = serve.api("GET", "/readyz", None).await;
+    assert_eq!(before["authoritative"], "unknown", "nobody was asked yet: {before:#}");
+    let client = client(&serve, "ignition").await;
+    let path = register(&serve, &client, NAME).await;
+    let told = |status: u16, body: &Value| status == 200 && body["authoritative"] == "unreachable";
+    serve.until("/readyz", "a readiness that says so", told).await;
+    checks_more(&serve, &path, 1).await;
+    let log = std::fs::read_to_string(folder.path().join("serve.log")).unwrap();
+    assert_eq!(log.matches("no authoritative name server answers").count(), 1, "{log}");
+}
+
 /// Every one of 40 domains is denied, whatever is asked; the zones above and the zones themselves are right.
 #[tokio::test]
 async fn forty_domains_stay_valid_while_a_resolver_denies_them_all() {
@@ -362,9 +382,18 @@ async fn forty_domains_stay_valid_while_a_resolver_denies_them_all() {
     }
     let tld: ZoneText = tld.parse().unwrap();
     recursive.set_script(move |question| Scripted::Answer(tld.answer(question)));
+    // The first check may have begun before the resolver broke, the second may not. All are waited for together.
+    for _ in 0..2 {
+        let mut before = Vec::new();
+        for path in &paths {
+            before.push(serve.api("GET", &format!("{path}/records"), None).await.1["checked_at"].clone());
+        }
+        for (path, before) in paths.iter().zip(&before) {
+            serve.until(&format!("{path}/records"), "another check", |_, body| body["checked_at"] != *before).await;
+        }
+    }
     for path in &paths {
-        // The first may have begun before the resolver broke, the second may not.
-        let seen = checks_more(&serve, path, 2).await;
+        let (_, seen) = serve.api("GET", &format!("{path}/records"), None).await;
         assert!(all_valid(&seen), "{seen:#}");
         assert_eq!(seen["records"][1]["propagation"]["visible"], false, "the resolver does deny it: {seen:#}");
         assert_eq!(events(&serve, path).await, ["domain.verified"]);
