@@ -9,7 +9,7 @@
 //! So many servers at once ([`Settings::in_flight_max`]), so long for each of them and question ([`Settings::timeout`]),
 //! the chain and TCP included. Waiting for a turn does not count. A server that is silent again and again is left out
 //! for a while, as long as another is there; an authoritative one counts as unreachable for that while. An authoritative
-//! server gets so many questions at once ([`authority::IN_FLIGHT_MAX`]), and so many a second ([`authority::SPACING`]),
+//! server gets so many questions at once (8), and so many a second (200),
 //! that it takes us for one resolver among many.
 
 mod authority;
