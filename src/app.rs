@@ -22,7 +22,7 @@ use crate::http;
 use crate::http::health::{AuthoritativeState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
 use crate::jobs::prune;
-use crate::lifecycle::{End, Lifecycle};
+use crate::lifecycle::{End, Lifecycle, allow_open_files};
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
 use crate::store::migration::{MigrateError, MigrationState};
@@ -122,6 +122,7 @@ pub async fn service_on_migrated_store(config: &Config) -> Result<Service, Start
 ///
 /// [`StartError`], before anything is served.
 pub async fn serve(config: Config) -> Result<End, StartError> {
+    allow_open_files();
     let metrics = Metrics::install()?;
     let resolver = resolver(&config)?;
     let service = service_on_migrated_store(&config).await?;
@@ -146,7 +147,12 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     };
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
-    lifecycle.spawn("prune", prune::run(service, stop.soft.clone()));
+    lifecycle.spawn("prune", prune::run(service.clone(), stop.soft.clone()));
+    let soft = stop.soft.clone();
+    lifecycle.spawn("close", async move {
+        soft.cancelled().await;
+        service.close();
+    });
     lifecycle.spawn("pulse", pulse(watched, health, stop.soft.clone()));
     lifecycle.spawn("metrics", async move {
         tokio::select! {

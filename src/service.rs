@@ -21,6 +21,7 @@ pub mod schedule;
 pub(crate) mod events;
 mod notes;
 mod verify_rate;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -29,7 +30,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use crate::service::caller::Caller;
@@ -46,6 +48,7 @@ use crate::config::providers::Profile;
 use crate::service::keys::KeyCache;
 use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
+use crate::service::waiting::Waiting;
 use crate::store::Store;
 use crate::verify::standing::Patience;
 
@@ -81,6 +84,8 @@ pub struct Service {
     pub(crate) chance: Chance,
     wake: Arc<Notify>,
     settled: broadcast::Sender<Uuid>,
+    waiting: Arc<Waiting>,
+    closing: CancellationToken,
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
 }
@@ -95,6 +100,8 @@ impl Service {
             chance,
             wake: Arc::default(),
             settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
+            waiting: Arc::default(),
+            closing: CancellationToken::new(),
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
         }
@@ -136,6 +143,34 @@ impl Service {
     pub(crate) fn tell_settled(&self, domain_id: Uuid) {
         // An error says that nobody listens.
         let _ = self.settled.send(domain_id);
+        self.tell_changed(domain_id);
+    }
+
+    /// Hears of every change of one domain from now on: its checks, and what people change.
+    ///
+    /// A word may be missed: whoever waits must also look from time to time.
+    pub fn watch(&self, domain_id: Uuid) -> watch::Receiver<()> {
+        self.waiting.watch(domain_id)
+    }
+
+    /// Says that a domain has changed.
+    pub(crate) fn tell_changed(&self, domain_id: Uuid) {
+        self.waiting.tell(domain_id);
+    }
+
+    /// Says that words may have been missed: everybody who waits looks.
+    pub fn tell_missed(&self) {
+        self.waiting.tell_all();
+    }
+
+    /// Says that whoever waits must be answered now: the process is about to stop.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Ends when whoever waits must be answered now.
+    pub async fn closed(&self) {
+        self.closing.cancelled().await;
     }
 }
 

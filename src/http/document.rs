@@ -33,6 +33,8 @@ pub struct Kept {
     pub status: Status,
     /// The flags, as last definitely known; a report may say `unknown` where a flag still says true.
     pub flags: Flags,
+    /// The column `dns_configured`: all four flags, but where the platform set it and `mx_valid` was never judged.
+    pub dns_configured: bool,
     /// When it is looked at next.
     pub next_check_at: Option<DateTime<Utc>>,
     /// A check runs now.
@@ -293,7 +295,7 @@ impl Document {
             client_id: Some(kept.client_id),
             provider: Some(kept.provider.clone()),
             status: Some(kept.status.as_str()),
-            dns_configured: kept.flags.all(),
+            dns_configured: kept.dns_configured,
             spf_valid: kept.flags.spf,
             dkim_valid: kept.flags.dkim,
             dmarc_valid: kept.flags.dmarc,
@@ -475,6 +477,7 @@ mod tests {
             provider: "manual".to_owned(),
             status: Status::Active,
             flags: Flags { spf: true, dkim: true, dmarc: true, mx: true },
+            dns_configured: true,
             next_check_at: None,
             checking: true,
             stale_since: None,

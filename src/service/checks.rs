@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use crate::checker::{self, JudgeFault, Limits};
+use crate::checker::{self, Checked, JudgeFault, Limits};
 use crate::service::notes;
 use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
 use crate::service::schedule::{after, next_check_at};
@@ -90,28 +90,32 @@ impl Service {
     /// # Errors
     ///
     /// [`Error::Store`]: the last check could not be read, and this one was not begun. [`Error::DomainMalformed`]
-    /// for a claim that [`Service::due`] would not have given out.
+    /// for a claim that [`Service::due`] would not have given out. [`Error::Judge`]: given back, to be tried later.
     pub async fn run(&self, resolver: &dyn Resolver, claim: &Claim) -> Result<Examined, Error> {
         let row = &claim.domain;
         let before = self.latest_notes(row.id).await?;
         let expectation = self.expectation_or_soundness(row)?;
         let begun = Instant::now();
         let limits = Limits::within(self.settings.lease * 2 / 3);
-        let (report, evidence, questions) =
-            match checker::check(resolver, &limits, |evidence| judge(&expectation, evidence)).await {
-                Ok(checked) => (checked.judgement, checked.evidence, checked.question_count),
-                Err(fault) => self.gave_up(row, &expectation, fault),
-            };
+        let checked = match checker::check(resolver, &limits, |evidence| judge(&expectation, evidence)).await {
+            Ok(checked) => checked,
+            Err(fault) => return Err(self.gave_up(claim, fault).await),
+        };
+        let Checked { judgement: report, evidence, question_count: questions, .. } = checked;
         let seen = Seen { report: &report, evidence: &evidence, questions, took: begun.elapsed() };
         let settlement = self.settlement(claim, &before, &seen, self.clock.now());
         Ok(Examined { report, settlement })
     }
 
-    /// A fault of ours, and no word about the domain: everything is `unchecked`, which changes nothing.
-    fn gave_up(&self, row: &DomainRow, expectation: &Expectation, fault: JudgeFault) -> (Report, Evidence, usize) {
-        error!(domain.id = %row.id, %fault, "The check of {} came to no end", row.domain);
-        let evidence = Evidence::new();
-        (crate::verify::judge::judge_partly(expectation, &evidence), evidence, 0)
+    /// A fault of ours, and no word about the domain: nothing changes, and it is tried again as if it were failing.
+    async fn gave_up(&self, claim: &Claim, fault: JudgeFault) -> Error {
+        let row = &claim.domain;
+        error!(domain.id = %row.id, %fault, "The check of {} came to no end; please report it", row.domain);
+        let until = after(self.clock.now(), self.settings.rhythm.degraded_interval);
+        match self.store.domain_postpone(claim, until).await {
+            Ok(()) => Error::Judge(fault),
+            Err(fault) => Error::Store(fault),
+        }
     }
 
     fn expectation_or_soundness(&self, row: &DomainRow) -> Result<Expectation, Error> {

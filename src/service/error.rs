@@ -6,10 +6,11 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::checker::JudgeFault;
 use crate::sending::tier::{Resource, Tier};
 use crate::store::StoreError;
 
-/// Why a use case gave nothing. All but [`Error::Store`] are the caller's to mend.
+/// Why a use case gave nothing. All but [`Error::Store`] and [`Error::Judge`] are the caller's to mend.
 #[derive(Debug, Error)]
 pub enum Error {
     /// No such client, or not the caller's.
@@ -69,6 +70,9 @@ pub enum Error {
     /// The database. Nobody's fault here; try again later, unless it is [`StoreError::Corrupt`].
     #[error("the work could not be done")]
     Store(#[from] StoreError),
+    /// A check came to no end: a fault of ours.
+    #[error("the check came to no end")]
+    Judge(#[source] JudgeFault),
 }
 
 impl Error {

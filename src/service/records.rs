@@ -77,6 +77,16 @@ impl Service {
         Ok(view)
     }
 
+    /// The same for somebody who only looks on: nothing is brought forward.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::records`].
+    pub async fn records_as_they_are(&self, caller: &Caller, id: Uuid) -> Result<RecordsView, Error> {
+        let row = self.see_living_domain(caller, id).await?;
+        self.records_of(row).await
+    }
+
     /// The same without bringing anything forward; the caller has seen to it that the row may be seen.
     pub(crate) async fn records_of(&self, row: DomainRow) -> Result<RecordsView, Error> {
         let (expectation, requirements) =

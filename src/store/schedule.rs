@@ -160,6 +160,8 @@ statements! {
             AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' AND COALESCE(malformed, '') <> domain \
             AND (lease_until IS NULL OR lease_until <= $1))";
     RELEASE = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
+    POSTPONE = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL, next_check_at = $3, \
+        check_reason = 'schedule' WHERE id = $1 AND lease_token = $2";
     CLOCKS = "SELECT last_checked_at, next_check_at, check_reason, check_again_at, lease_until FROM email_domains \
         WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted'";
     // Only on what was read: somebody may have settled or lent meanwhile.
@@ -343,6 +345,19 @@ impl Store {
         let Some(clocks) = self.clocks(id).await? else { return Ok(None) };
         let running = clocks.lease_until.is_some_and(|until| until > now);
         Ok(Some(Advanced { running, next_check_at: clocks.due(now).unwrap_or(now) }))
+    }
+
+    /// Gives a loan back that cannot be used now: the domain is due again at `until`, by schedule. A lost lease is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`]; it falls due when the lease ends.
+    pub async fn domain_postpone(&self, claim: &Claim, until: DateTime<Utc>) -> Result<(), StoreError> {
+        db!(&self.db, POSTPONE, |sql, pool| {
+            let query = sqlx::query(sql).bind(claim.domain.id).bind(claim.token).bind(until);
+            query.execute(pool).await.map(|_| ())
+        })
+        .map_err(StoreError::at("domain_postpone"))
     }
 
     async fn clocks(&self, id: Uuid) -> Result<Option<Clocks>, StoreError> {

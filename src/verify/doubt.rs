@@ -27,7 +27,7 @@ pub struct Denial {
 
 /// The verdicts that may be acted on, and the doubts that remain.
 ///
-/// A denial that is not believed becomes `unchecked`, which changes nothing. It takes two to be believed only where
+/// A denial that is not believed becomes `unknown`, which changes no flag: nobody can tell yet. It takes two to be believed only where
 /// a flag would fall: what is false already needs no second word. `denial` says how sure each negative verdict is.
 pub fn believed(
     flags: Flags,
@@ -48,7 +48,7 @@ pub fn believed(
                 if is_certain || (before.contains_key(&purpose) && believed_from <= now) {
                     doubts.remove(&purpose);
                 } else {
-                    verdicts.set(purpose, Verdict::Unchecked);
+                    verdicts.set(purpose, Verdict::Unknown);
                 }
             }
             _ => {

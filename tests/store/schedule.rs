@@ -80,7 +80,13 @@ async fn given_back(world: World) {
     let claim = world.claim_one(0, 7).await;
     world.store.domain_release(&claim).await.unwrap();
     assert_eq!(world.store.domain_get(id(10)).await.unwrap(), before, "untouched");
-    world.claim_one(0, 8).await;
+    let later = world.claim_one(0, 8).await;
+    world.store.domain_postpone(&claim, at(900)).await.unwrap();
+    assert!(world.store.domain_get(id(10)).await.unwrap().unwrap().is_checking(at(1)), "a stranger's token");
+    world.store.domain_postpone(&later, at(900)).await.unwrap();
+    assert!(world.store.domain_claim_due(at(899), at(999), id(9), 10).await.unwrap().is_empty());
+    let claim = world.claim_one(900, 9).await;
+    assert_eq!((claim.reason, claim.domain.last_checked_at), (CheckReason::Schedule, None), "nothing was seen");
 }
 
 async fn the_sweep_alone(world: World) {

@@ -100,7 +100,8 @@ async fn caches_alone_must_deny_twice() {
     let denied: ZoneText = lines.join("\n").parse().unwrap();
     world.check_due(&denied).await;
     let doubted = world.row(row.id).await;
-    assert!(doubted.dkim_valid && doubted.degraded_since.is_none() && doubted.stale_since.is_none(), "{doubted:?}");
+    assert!(doubted.dkim_valid && doubted.degraded_since.is_none(), "{doubted:?}");
+    assert_eq!(doubted.stale_since, Some(world.hand.now()), "a doubt is no word");
     assert_eq!(seconds(world.hand.now(), doubted.next_check_at), Some(300), "when caches have forgotten");
     let view = world.service.records(&world.operator, row.id).await.unwrap();
     assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Missing, "what is seen is said");
