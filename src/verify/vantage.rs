@@ -28,6 +28,7 @@ use crate::verify::step::Needs;
 /// can tell because recursive servers contradict each other, what they contradict each other about.
 pub fn doubtful(expectation: &Expectation, evidence: &Evidence, records: &[RecordReport]) -> BTreeSet<Question> {
     let mut doubtful = BTreeSet::new();
+    let is_contested = evidence.iter().any(|(question, _)| evidence.is_contested(question));
     for (index, record) in records.iter().enumerate() {
         if record.verdict.is_failure() {
             doubtful.extend(basis(evidence, |evidence| judge_again(expectation, evidence, records, index)));
@@ -38,8 +39,11 @@ pub fn doubtful(expectation: &Expectation, evidence: &Evidence, records: &[Recor
                 Some(Answer::Unknown(Failure::Servfail | Failure::Refused | Failure::Lame | Failure::Bogus))
             );
             doubtful.extend(failed.then_some(own));
-            let basis = basis(evidence, |evidence| judge_again(expectation, evidence, records, index));
-            doubtful.extend(basis.into_iter().filter(|question| evidence.is_contested(question)));
+            // Judging again is not for nothing, and contradictions are rare.
+            if is_contested {
+                let basis = basis(evidence, |evidence| judge_again(expectation, evidence, records, index));
+                doubtful.extend(basis.into_iter().filter(|question| evidence.is_contested(question)));
+            }
         }
     }
     doubtful.retain(|question| !evidence.is_sought(question));
