@@ -16,10 +16,10 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::hickory::Hickory;
-use crate::dns::watched::Watched;
+use crate::dns::watched::{Authorities, Watched};
 use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
-use crate::http::health::{BreakerState, CheckerState, Health, ResolverState};
+use crate::http::health::{AuthoritativeState, BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
 use crate::jobs::{breaker, prune, replicas};
 use crate::lifecycle::{End, Lifecycle, allow_open_files};
@@ -28,7 +28,7 @@ use crate::service::{self, Service, Settings};
 use crate::store::migration::{MigrateError, MigrationState};
 use crate::store::{Store, StoreError};
 use crate::telemetry::TelemetryError;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, authoritative_unreachable};
 use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
 
@@ -174,12 +174,35 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
 
 /// Tells the readiness how the resolver fares, until told to stop.
 async fn pulse(resolver: Arc<Watched>, health: Health, stop: CancellationToken) {
+    let mut authorities = Authorities::Unknown;
     while !stop.is_cancelled() {
+        let now = resolver.authorities();
+        if now != authorities {
+            tell_authorities(authorities, now, &health);
+            authorities = now;
+        }
         health.resolver(if resolver.is_failing() { ResolverState::Failing } else { ResolverState::Ok });
         tokio::select! {
             () = tokio::time::sleep(PULSE_INTERVAL) => {}
             () = stop.cancelled() => {}
         }
+    }
+}
+
+/// Tells that authoritative servers fare otherwise than before.
+fn tell_authorities(before: Authorities, now: Authorities, health: &Health) {
+    health.authoritative(match now {
+        Authorities::Unknown => AuthoritativeState::Unknown,
+        Authorities::Answering => AuthoritativeState::Ok,
+        Authorities::Unreachable => AuthoritativeState::Unreachable,
+    });
+    authoritative_unreachable(now == Authorities::Unreachable);
+    match (before, now) {
+        (_, Authorities::Unreachable) => tracing::warn!(
+            "no authoritative name server answers: allow UDP and TCP to port 53 everywhere; until then caches alone are believed"
+        ),
+        (Authorities::Unreachable, _) => tracing::info!("authoritative name servers answer again"),
+        _ => {}
     }
 }
 
