@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::store::db::{Tx, db, statements, tx};
+use crate::store::delivery::write_of_domain;
 use crate::store::schedule::CheckReason;
 use crate::store::{Store, StoreError};
 
@@ -232,7 +233,7 @@ impl Store {
     }
 }
 
-/// Writes events in the transaction of what they tell.
+/// Writes events, and their deliveries to endpoints, in the transaction of what they tell.
 pub(in crate::store) async fn write_events(
     tx: &mut Tx,
     domain_id: Uuid,
@@ -247,6 +248,7 @@ pub(in crate::store) async fn write_events(
             query.bind(event.kind).bind(event.body.to_string()).execute(connection).await.map(|_| ())
         })
         .map_err(StoreError::at(operation))?;
+        write_of_domain(tx, domain_id, event, at, operation).await?;
     }
     Ok(())
 }
