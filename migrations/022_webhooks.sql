@@ -65,6 +65,9 @@ CREATE TABLE sendready_webhook_receipts (
     source TEXT NOT NULL,
     webhook_id TEXT NOT NULL,
     received_at TIMESTAMPTZ NOT NULL,
+    -- What came of it, JSON: a repetition is answered alike.
+    taken TEXT NOT NULL,
+    -- receipt_get is served by the index of this constraint.
     PRIMARY KEY (source, webhook_id)
 );
 -- receipt_prune.

@@ -8,7 +8,10 @@
 pub mod caller;
 pub mod checks;
 pub mod clients;
+pub mod deliveries;
+pub mod dns_changes;
 pub mod domains;
+pub mod endpoints;
 pub mod error;
 pub mod history;
 pub mod idempotency;
@@ -37,7 +40,7 @@ pub use crate::service::error::{Error, FieldFault};
 
 // What ways in get and give; they know no store.
 pub use crate::store::{
-    Began, CheckRow, Client, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place, Role, StoreError,
+    Began, CheckRow, Client, DeliveryRow, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place, Role, StoreError,
 };
 
 use crate::chance::Chance;
@@ -48,6 +51,7 @@ use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
 use crate::store::Store;
 use crate::verify::standing::Patience;
+use crate::webhook::signature::Secret;
 
 /// The most items that one page of a list holds.
 pub const PAGE_ITEMS_MAX: u32 = 200;
@@ -68,8 +72,21 @@ pub struct Settings {
     pub concurrency: usize,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
+    /// What webhooks are set to. `[webhooks]`.
+    pub webhooks: WebhookSettings,
     /// What each provider requires. `[providers.NAME]`.
     pub profiles: BTreeMap<String, Profile>,
+}
+
+/// What webhooks are set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// By which webhooks that come in may be signed. `webhooks.inbound_secrets`.
+    pub inbound_secrets: Vec<Secret>,
+    /// How long to wait before each attempt. `webhooks.retry_schedule`.
+    pub retry_schedule: Vec<Duration>,
+    /// Whether events may go to private addresses. `webhooks.allow_private`.
+    pub allow_private: bool,
 }
 
 /// The use cases. Cheap to clone.
@@ -83,6 +100,7 @@ pub struct Service {
     settled: broadcast::Sender<Uuid>,
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
+    wake_deliveries: Arc<Notify>,
 }
 
 impl Service {
@@ -97,6 +115,7 @@ impl Service {
             settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
+            wake_deliveries: Arc::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 
 use crate::service::{Error, Service};
 use crate::store::idempotency::KEPT;
+use crate::store::receipt;
 
 /// The most rows removed in one step.
 const STEP_ROWS_MAX: u32 = 500;
@@ -18,19 +19,25 @@ pub enum Old {
     Checks,
     /// Events.
     Events,
+    /// Deliveries of events.
+    Deliveries,
+    /// Ids of webhooks that came in.
+    Receipts,
     /// Answers to requests with an `Idempotency-Key`.
     Answers,
 }
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 3] = [Old::Checks, Old::Events, Old::Answers];
+    pub const ALL: [Old; 5] = [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Old::Checks => "checks",
             Old::Events => "events",
+            Old::Deliveries => "deliveries",
+            Old::Receipts => "webhook ids",
             Old::Answers => "idempotency keys",
         }
     }
@@ -53,7 +60,8 @@ impl Service {
     /// [`Error::Store`]; nothing is forgotten.
     pub async fn forget(&self, what: Old) -> Result<Forgotten, Error> {
         let keep = match what {
-            Old::Checks | Old::Events => TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX),
+            Old::Checks | Old::Events | Old::Deliveries => TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX),
+            Old::Receipts => receipt::KEPT,
             Old::Answers => KEPT,
         };
         // Before the beginning of time: everything is kept.
@@ -63,6 +71,8 @@ impl Service {
         let count = match what {
             Old::Checks => self.store.check_prune(before, STEP_ROWS_MAX).await?,
             Old::Events => self.store.event_prune(before, STEP_ROWS_MAX).await?,
+            Old::Deliveries => self.store.delivery_prune(before, STEP_ROWS_MAX).await?,
+            Old::Receipts => self.store.receipt_prune(before, STEP_ROWS_MAX).await?,
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
         };
         Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })

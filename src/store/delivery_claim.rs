@@ -123,7 +123,7 @@ statements! {
         CASE WHEN e.enabled AND (e.resumes_at IS NULL OR e.resumes_at <= $1) THEN ", first_due!(""),
         " ELSE ", first_due!(" AND d.asked"), " END AS first_at \
         FROM waiting AS w JOIN sendready_webhook_endpoints AS e ON e.id = w.endpoint_id) \
-        SELECT id, is_failing FROM due WHERE first_at IS NOT NULL ORDER BY first_at, id LIMIT $2";
+        SELECT id, is_failing FROM due WHERE first_at IS NOT NULL ORDER BY is_failing, first_at, id LIMIT $2";
     CLAIM = claim!("", " FOR UPDATE SKIP LOCKED") => claim!("", "");
     CLAIM_ASKED = claim!(" AND asked", " FOR UPDATE SKIP LOCKED") => claim!(" AND asked", "");
     RELEASE = "UPDATE sendready_webhook_deliveries SET lease_until = NULL, lease_token = NULL \
@@ -159,7 +159,8 @@ struct ClaimColumns {
 }
 
 impl Store {
-    /// At most `count_max` endpoints with deliveries that are due at `now` and free, those that wait longest first.
+    /// At most `count_max` endpoints with deliveries that are due at `now` and free: those that do not
+    /// fail first, and of each kind those that wait longest.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ use sendready::protocol::name::Name;
 use sendready::service::checks::Due;
 use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
-use sendready::service::{Role, Service, Settings};
+use sendready::service::{Role, Service, Settings, WebhookSettings};
 use sendready::store::Store;
 use sendready::verify::standing::Patience;
 use serde_json::{Value, json};
@@ -188,6 +188,11 @@ fn settings() -> Settings {
         lease: Duration::from_secs(60),
         concurrency: 4,
         history_keep: Duration::from_secs(90 * 86_400),
+        webhooks: WebhookSettings {
+            inbound_secrets: Vec::new(),
+            retry_schedule: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec(),
+            allow_private: false,
+        },
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),
     }
 }
