@@ -94,6 +94,14 @@ impl Chance {
     }
 }
 
+/// The time that [`Chance::id`] made an id at, to the microsecond, or one less. Of other ids it means nothing.
+pub fn time_of(id: Uuid) -> Option<DateTime<Utc>> {
+    let octets = id.as_u128();
+    let milliseconds = i64::try_from(octets >> 80).ok()?;
+    let fraction = i64::try_from((octets >> 64) & 0xFFF).ok()?;
+    DateTime::from_timestamp_micros(milliseconds.checked_mul(1_000)?.checked_add(fraction * 1_000 / 4_096)?)
+}
+
 /// A sequence that is the same in every run. Its clones share it.
 #[derive(Debug, Clone)]
 pub struct Seeded {
@@ -130,6 +138,15 @@ mod tests {
 
     fn at(microseconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(1_700_000_000_000_000 + microseconds).unwrap()
+    }
+
+    #[test]
+    fn the_time_of_an_id_is_the_one_it_was_made_at() {
+        for microsecond in [0_i64, 1, 499, 500, 998, 999] {
+            let at = DateTime::from_timestamp_micros(1_700_000_000_123_000 + microsecond).unwrap();
+            let read = time_of(Chance::seeded(1).id(at)).unwrap();
+            assert!((0..=1).contains(&(at - read).num_microseconds().unwrap()), "{at} {read}");
+        }
     }
 
     #[test]

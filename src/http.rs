@@ -23,8 +23,10 @@ mod domains;
 mod endpoints;
 mod history;
 mod list;
+mod look;
 mod openapi;
 mod records;
+mod stream;
 mod tiers;
 
 use axum::Router;
@@ -92,6 +94,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(domains::domain_by_name))
         .routes(routes!(records::records))
         .routes(routes!(records::verify))
+        .routes(routes!(stream::stream))
         .routes(routes!(history::checks))
         .routes(routes!(history::check))
         .routes(routes!(history::events))

@@ -6,6 +6,7 @@
 pub mod checks;
 pub mod deliveries;
 pub mod prune;
+pub mod replicas;
 
 use std::time::Duration;
 

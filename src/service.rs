@@ -18,12 +18,15 @@ pub mod idempotency;
 pub mod keys;
 pub mod prune;
 pub mod records;
+pub mod replicas;
 pub mod requirements;
 pub mod schedule;
+pub mod webhook_word;
 
 pub(crate) mod events;
 mod notes;
 mod verify_rate;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,7 +35,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use crate::service::caller::Caller;
@@ -49,6 +53,7 @@ use crate::config::providers::Profile;
 use crate::service::keys::KeyCache;
 use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
+use crate::service::waiting::Waiting;
 use crate::store::Store;
 use crate::verify::standing::Patience;
 use crate::webhook::signature::Secret;
@@ -98,6 +103,8 @@ pub struct Service {
     pub(crate) chance: Chance,
     wake: Arc<Notify>,
     settled: broadcast::Sender<Uuid>,
+    waiting: Arc<Waiting>,
+    closing: CancellationToken,
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
     wake_deliveries: Arc<Notify>,
@@ -113,6 +120,8 @@ impl Service {
             chance,
             wake: Arc::default(),
             settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
+            waiting: Arc::default(),
+            closing: CancellationToken::new(),
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
             wake_deliveries: Arc::default(),
@@ -146,7 +155,7 @@ impl Service {
 
     /// The ids of domains as their checks settle in this process, from now on.
     ///
-    /// Other replicas' checks are not among them: whoever waits must also look from time to time.
+    /// Other replicas' checks are not among them: [`Service::watch`] hears of those, too.
     pub fn settled(&self) -> broadcast::Receiver<Uuid> {
         self.settled.subscribe()
     }
@@ -155,6 +164,34 @@ impl Service {
     pub(crate) fn tell_settled(&self, domain_id: Uuid) {
         // An error says that nobody listens.
         let _ = self.settled.send(domain_id);
+        self.tell_changed(domain_id);
+    }
+
+    /// Hears of every change of one domain from now on, here and on other replicas: its checks, and what people change.
+    ///
+    /// A word may be missed: whoever waits must also look from time to time.
+    pub fn watch(&self, domain_id: Uuid) -> watch::Receiver<()> {
+        self.waiting.watch(domain_id)
+    }
+
+    /// Says that a domain has changed.
+    pub(crate) fn tell_changed(&self, domain_id: Uuid) {
+        self.waiting.tell(domain_id);
+    }
+
+    /// Says that words may have been missed: everybody who waits looks.
+    pub fn tell_missed(&self) {
+        self.waiting.tell_all();
+    }
+
+    /// Says that whoever waits must be answered now: the process is about to stop.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Ends when whoever waits must be answered now.
+    pub async fn closed(&self) {
+        self.closing.cancelled().await;
     }
 }
 

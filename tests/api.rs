@@ -9,3 +9,4 @@ mod once;
 mod refusals;
 mod serving;
 mod story;
+mod waiting;

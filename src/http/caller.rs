@@ -25,6 +25,21 @@ impl FromRequestParts<AppState> for Known {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Known, Problem> {
         let caller = authenticated(parts, state).await?;
+        Known::among_all(caller)
+    }
+}
+
+impl Known {
+    /// Whoever has this key. For those who stay for longer than a request.
+    ///
+    /// # Errors
+    ///
+    /// `unauthorized`, `forbidden`; `unavailable` when nobody knows.
+    pub(super) async fn of(service: &Service, secret: &str) -> Result<Known, Problem> {
+        Known::among_all(caller_of(service, secret).await?)
+    }
+
+    fn among_all(caller: Caller) -> Result<Known, Problem> {
         match caller.role {
             Role::Operator | Role::Client => Ok(Known(caller)),
             Role::Hook => Err(forbidden("an operator's or a client's key; a hook key only reports DNS changes")),
@@ -56,13 +71,16 @@ pub(super) fn forbidden(needs: &str) -> Problem {
 /// `unauthorized`, `unavailable`.
 pub(super) async fn authenticated(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
     let service = Service::from_ref(state);
-    let secret = bearer(&parts.headers)?;
-    let known = service.authenticate(secret).await.map_err(Problem::from)?;
-    let caller = known.ok_or_else(|| Problem::because(Kind::Unauthorized, "the key is not known here"))?;
+    let caller = caller_of(&service, bearer(&parts.headers)?).await?;
     if let Some(whose) = parts.extensions.get::<Whose>() {
         whose.note(caller.key_id, caller.client_id);
     }
     Ok(caller)
+}
+
+async fn caller_of(service: &Service, secret: &str) -> Result<Caller, Problem> {
+    let known = service.authenticate(secret).await.map_err(Problem::from)?;
+    known.ok_or_else(|| Problem::because(Kind::Unauthorized, "the key is not known here"))
 }
 
 /// The key of `Authorization: Bearer <key>`; the scheme's case does not matter. RFC 9110 §11.1.

@@ -214,5 +214,3 @@ impl Running {
     }
 }
 
-#[cfg(test)]
-mod tests;

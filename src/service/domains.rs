@@ -196,6 +196,7 @@ impl Service {
             match self.store.domain_change(id, &change, self.clock.now()).await? {
                 DomainChanged::Changed(row) => {
                     self.wake();
+                    self.tell_changed(id);
                     return Ok(DomainView::of(*row));
                 }
                 DomainChanged::NoSuchDomain => return Err(Error::NoSuchDomain(id.to_string())),
@@ -280,7 +281,10 @@ impl Service {
     pub async fn domain_delete(&self, caller: &Caller, id: Uuid) -> Result<(), Error> {
         self.see_living_domain(caller, id).await?;
         match self.store.domain_delete(id, self.clock.now()).await? {
-            true => Ok(()),
+            true => {
+                self.tell_changed(id);
+                Ok(())
+            }
             false => Err(Error::NoSuchDomain(id.to_string())),
         }
     }

@@ -14,7 +14,7 @@ use crate::service::requirements::{ExpectationFault, RequirementsSource, expecta
 use crate::service::schedule::after;
 use crate::service::{Caller, Error, Service};
 use crate::store::note::{self, Note};
-use crate::store::{Advanced, CheckReason, DomainRow};
+use crate::store::{Advanced, CheckReason, CheckRow, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
 use crate::verify::finding::Finding;
@@ -77,6 +77,16 @@ impl Service {
         Ok(view)
     }
 
+    /// The same for somebody who only looks on: nothing is brought forward.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::records`].
+    pub async fn records_as_they_are(&self, caller: &Caller, id: Uuid) -> Result<RecordsView, Error> {
+        let row = self.see_living_domain(caller, id).await?;
+        self.records_of(row).await
+    }
+
     /// The same without bringing anything forward; the caller has seen to it that the row may be seen.
     pub(crate) async fn records_of(&self, row: DomainRow) -> Result<RecordsView, Error> {
         let (expectation, requirements) =
@@ -120,8 +130,12 @@ impl Service {
 
     /// The notes of the last check; none before the first.
     pub(crate) async fn latest_notes(&self, domain_id: Uuid) -> Result<Vec<Note>, Error> {
-        let last = self.store.check_list(domain_id, None, 1).await?;
-        Ok(last.first().map(|check| note::of_value(&check.verdicts)).unwrap_or_default())
+        Ok(self.latest_check(domain_id).await?.map(|check| note::of_value(&check.verdicts)).unwrap_or_default())
+    }
+
+    /// The last check that settled; nothing before the first.
+    pub(crate) async fn latest_check(&self, domain_id: Uuid) -> Result<Option<CheckRow>, Error> {
+        Ok(self.store.check_list(domain_id, None, 1).await?.pop())
     }
 
     /// Asks for a check at once; one that runs is joined.

@@ -10,6 +10,7 @@ use crate::sending::tier::Resource;
 use crate::store::client::{lock, usage};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::domain::{DomainRow, Row, by_name, domain_columns};
+use crate::store::notice::Notice;
 use crate::store::requirements::Requirements;
 use crate::store::schedule::earliest;
 use crate::store::{Store, StoreError};
@@ -80,7 +81,7 @@ statements! {
         verified_at = NULL, degraded_since = NULL, suspends_at = NULL, recovering_since = NULL, \
         stale_since = NULL, last_success_at = NULL, evidence_digest = NULL, \
         malformed = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, \
-        next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
+        follow_up_at = NULL, last_follow_up_at = NULL, next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
         WHERE id = $1 RETURNING ", domain_columns!();
     MAILBOXES = "SELECT COUNT(*) FROM email_mailboxes WHERE domain_id = $1 AND deleted_at IS NULL";
 }
@@ -133,6 +134,7 @@ impl Store {
         };
         let Some(row) = row else { return Ok(DomainAdded::Taken) };
         let row = row.read(OPERATION)?;
+        self.tell_replicas(&mut tx, &Notice::due(row.id), OPERATION).await?;
         tx.commit(OPERATION).await?;
         Ok(if is_revived { DomainAdded::Revived(row) } else { DomainAdded::Added(row) })
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::store::db::{Tx, db, statements, tx};
 use crate::store::domain::{DomainRow, Row, domain_columns, get_living_locked};
 use crate::store::history::write_events;
+use crate::store::notice::Notice;
 use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::schedule::{CheckReason, earliest};
 use crate::store::{NewEvent, Store, StoreError};
@@ -73,11 +74,17 @@ statements! {
         check_again_at = CASE WHEN $14 THEN NULL ELSE check_again_at END, updated_at = $15 \
         WHERE id = $1 RETURNING ", domain_columns!();
     // The reason outlives the row, so that registering it again does not lift an operator's suspension.
-    DELETE = "UPDATE email_domains SET suspended_reason = CASE WHEN status = 'suspended' \
+    DELETE = "WITH gone AS (UPDATE email_domains SET suspended_reason = CASE WHEN status = 'suspended' \
             THEN COALESCE(suspended_reason, 'operator') END, \
         status = 'deleted', deleted_at = $2, updated_at = $2, next_check_at = NULL, check_reason = NULL, \
         check_again_at = NULL, lease_until = NULL, lease_token = NULL \
-        WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted'";
+        WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' RETURNING id) \
+        SELECT id, CAST(pg_notify('sendready', $3) AS TEXT) FROM gone"
+        => "UPDATE email_domains SET suspended_reason = CASE WHEN status = 'suspended' \
+            THEN COALESCE(suspended_reason, 'operator') END, \
+        status = 'deleted', deleted_at = $2, updated_at = $2, next_check_at = NULL, check_reason = NULL, \
+        check_again_at = NULL, lease_until = NULL, lease_token = NULL \
+        WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' RETURNING id, $3";
     MARK_MALFORMED = "UPDATE email_domains SET malformed = $2, lease_until = NULL, lease_token = NULL WHERE id = $1";
 }
 
@@ -109,6 +116,7 @@ impl Store {
         if after.status != before.status {
             write_events(&mut tx, id, None, &change.events, now, OPERATION).await?;
         }
+        self.tell_replicas(&mut tx, &Notice::due(id), OPERATION).await?;
         tx.commit(OPERATION).await?;
         Ok(DomainChanged::Changed(Box::new(row)))
     }
@@ -121,8 +129,9 @@ impl Store {
     ///
     /// [`StoreError`]; nothing has changed.
     pub async fn domain_delete(&self, id: Uuid, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let notice = Notice { is_due: false, domains: vec![id] }.write(&self.origin);
         db!(&self.db, DELETE, |sql, pool| {
-            sqlx::query(sql).bind(id).bind(now).execute(pool).await.map(|done| done.rows_affected() == 1)
+            sqlx::query(sql).bind(id).bind(now).bind(notice).fetch_optional(pool).await.map(|row| row.is_some())
         })
         .map_err(StoreError::at("domain_delete"))
     }

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -30,6 +30,7 @@ const MIGRATIONS: [Migration; 4] = [
         sql: include_str!("../../migrations/017_email_infrastructure.sql"),
     },
     Migration { version: 18, name: "018_service", sql: include_str!("../../migrations/018_service.sql") },
+    Migration { version: 21, name: "021_follow_ups", sql: include_str!("../../migrations/021_follow_ups.sql") },
     Migration { version: 22, name: "022_webhooks", sql: include_str!("../../migrations/022_webhooks.sql") },
 ];
 

@@ -23,11 +23,17 @@ pub mod history;
 pub mod idempotency;
 pub mod key;
 pub mod note;
+pub mod notice;
 pub mod prune;
 pub mod receipt;
 pub mod requirements;
 pub mod schedule;
 pub mod settle;
+pub mod webhook_word;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
@@ -45,6 +51,7 @@ pub use migration::{Applied, MigrateError, MigrationState};
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use settle::{Settled, Settlement};
+pub use webhook_word::Announced;
 
 use crate::store::db::{Sql, db, statements};
 
@@ -54,10 +61,14 @@ pub use crate::verify::evidence::stored::Stored as StoredEvidence;
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
+    /// Who we are among replicas.
+    origin: Arc<str>,
 }
 
 statements! {
     PING = "SELECT 1";
+    // Of the statement, not of its transaction. SQLite has no clock but its process's.
+    TIME = "SELECT clock_timestamp()" => "SELECT NULL";
 }
 
 impl Store {
@@ -68,9 +79,9 @@ impl Store {
     ///
     /// [`StoreError::BadUrl`], the configuration's fault; [`StoreError::Unavailable`].
     pub async fn connect(url: &str) -> Result<Store, StoreError> {
-        let store = Store { db: connect::open(url)? };
-        store.ask("connect").await?;
-        Ok(store)
+        let db = connect::open(url)?;
+        let origin = notice::origin(&db).await?;
+        Ok(Store { db, origin })
     }
 
     /// Which database it is, for whoever must speak to it directly.
@@ -85,6 +96,16 @@ impl Store {
     /// [`StoreError::Unavailable`], after at most [`connect::CALL_TIME_MAX`].
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.ask("ping").await
+    }
+
+    /// What the database's clock says; nothing on SQLite, which has no clock but ours.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        db!(&self.db, TIME, |sql, pool| { sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql).fetch_one(pool).await })
+            .map_err(StoreError::at("time"))
     }
 
     /// Gives back all connections; what is under way ends first. Nothing may be asked afterwards.
@@ -119,10 +140,12 @@ pub fn statements() -> Vec<Sql> {
         key::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
+        notice::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
         schedule::STATEMENTS,
         settle::STATEMENTS,
+        webhook_word::STATEMENTS,
     ]
     .concat()
 }

@@ -45,6 +45,7 @@ pub fn settlement(check: u128, second: i64, valid: bool) -> Settlement {
         all_valid: valid,
         dns_configured: valid,
         next_check_at: Some(at(second + 900)),
+        earliest_at: at(second + 15),
         events: Vec::new(),
         check_id: id(check),
         reason: CheckReason::Created,

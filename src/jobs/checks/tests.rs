@@ -219,7 +219,8 @@ async fn filled(worker: &Worker, running: &mut Running) -> (usize, usize) {
 }
 
 fn idle(world: &World, resolver: impl Resolver + 'static) -> (Worker, Running) {
-    (Worker { service: world.service.clone(), resolver: Arc::new(resolver) }, Running::default())
+    let mut running = Running::default();
+    (Worker::new(world.service.clone(), Arc::new(resolver), &mut running), running)
 }
 
 #[tokio::test]
@@ -269,7 +270,7 @@ async fn one_client_holds_a_quarter_and_keeps_nobody_waiting() {
     world.sql("UPDATE email_domains SET check_reason = 'schedule' WHERE domain = 'greedy4.test'").await;
     assert_eq!(filled(&worker, &mut running).await, (3, 1), "the sweep knows no clients");
     gate.open.add_permits(10_000);
-    for _ in 0..4 {
+    while !running.claims.is_empty() {
         running.next().await;
     }
     assert_eq!(filled(&worker, &mut running).await, (2, 0), "those held back, in their turn");
