@@ -11,3 +11,4 @@ mod schedule;
 mod schema;
 mod settle;
 mod statements;
+mod webhooks;

@@ -4,11 +4,13 @@
 //! delivery's within its endpoint. Lending them out and settling attempts is [`crate::store::delivery_claim`]'s.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::store::db::{Tx, db, statements, tx};
 use crate::store::prune::first_id_of;
+use crate::store::settle::time;
 use crate::store::{NewEvent, Store, StoreError};
 use crate::webhook::event;
 
@@ -88,15 +90,31 @@ macro_rules! delivery_columns {
 }
 pub(in crate::store) use delivery_columns;
 
-/// One delivery of event `$1` to each endpoint that `$which` names and that wants its type, `$5` between two spaces.
-macro_rules! write {
-    ($which:literal, $position:literal, $lock:literal) => {
+/// One delivery of each event of a list to each endpoint that gets its domain's events and wants its type.
+macro_rules! write_of_domains {
+    ($items:literal, $position:literal, $lock:literal) => {
+        concat!(
+            "INSERT INTO sendready_webhook_deliveries (endpoint_id, event_id, kind, body, created_at, status, \
+             attempts, asked, next_attempt_at) SELECT e.id, i.event_id, i.kind, i.body, i.at, 'pending', 0, FALSE, i.at \
+             FROM ",
+            $items,
+            " JOIN email_domains AS d ON d.id = i.domain_id JOIN sendready_webhook_endpoints AS e \
+             ON (e.client_id IS NULL OR e.client_id = d.client_id) WHERE e.enabled AND (e.events = '' OR ",
+            $position,
+            "(e.events, ' ' || i.kind || ' ') > 0)",
+            $lock
+        )
+    };
+}
+
+/// One delivery of event `$1` to each endpoint of the operators but `$6` that wants its type, `$5` between two spaces.
+macro_rules! write_to_operators {
+    ($position:literal, $lock:literal) => {
         concat!(
             "INSERT INTO sendready_webhook_deliveries (endpoint_id, event_id, kind, body, created_at, status, \
              attempts, asked, next_attempt_at) SELECT e.id, $1, $2, $3, $4, 'pending', 0, FALSE, $4 \
-             FROM sendready_webhook_endpoints AS e WHERE ",
-            $which,
-            " AND e.enabled AND (e.events = '' OR ",
+             FROM sendready_webhook_endpoints AS e WHERE e.client_id IS NULL AND e.id <> $6 AND e.enabled \
+             AND (e.events = '' OR ",
             $position,
             "(e.events, $5) > 0)",
             $lock
@@ -104,25 +122,12 @@ macro_rules! write {
     };
 }
 
-macro_rules! write_of_domain {
-    ($position:literal, $lock:literal) => {
-        write!(
-            "(e.client_id IS NULL OR e.client_id = (SELECT client_id FROM email_domains WHERE id = $6))",
-            $position,
-            $lock
-        )
-    };
-}
-
-macro_rules! write_to_operators {
-    ($position:literal, $lock:literal) => {
-        write!("e.client_id IS NULL AND e.id <> $6", $position, $lock)
-    };
-}
-
 statements! {
     // The lock waits for whoever removes an endpoint, or the reference to it would fail the event's own transaction.
-    WRITE_OF_DOMAIN = write_of_domain!("strpos", " FOR KEY SHARE OF e") => write_of_domain!("instr", "");
+    WRITE_OF_DOMAINS = write_of_domains!("json_to_recordset($1::json) \
+        AS i(event_id UUID, domain_id UUID, kind TEXT, body TEXT, at TIMESTAMPTZ)", "strpos", " FOR KEY SHARE OF e")
+        => write_of_domains!("(SELECT unhex(value->>'event_id') AS event_id, unhex(value->>'domain_id') AS domain_id, \
+        value->>'kind' AS kind, value->>'body' AS body, value->>'at' AS at FROM json_each($1)) AS i", "instr", "");
     WRITE_TO_OPERATORS = write_to_operators!("strpos", " FOR KEY SHARE OF e") => write_to_operators!("instr", "");
     WRITE_TEST = "INSERT INTO sendready_webhook_deliveries (endpoint_id, event_id, kind, body, created_at, status, \
         attempts, asked, next_attempt_at) SELECT id, $2, $3, $4, $5, 'pending', 0, TRUE, $5 \
@@ -286,21 +291,38 @@ impl Store {
     }
 }
 
-/// Writes a domain's event for every enabled endpoint of its client, and of everybody, that wants its type; in the
-/// transaction of the event.
-pub(in crate::store) async fn write_of_domain(
+/// An event of a domain, as the database gets it.
+#[derive(Serialize)]
+struct EventItem {
+    event_id: String,
+    domain_id: String,
+    kind: &'static str,
+    body: String,
+    at: String,
+}
+
+/// Writes the deliveries of domains' events, each to every enabled endpoint of its domain's client, and of everybody,
+/// that wants its type; in the transaction of the events. Each event with its domain and its time.
+pub(in crate::store) async fn write_of_domains(
     tx: &mut Tx,
-    domain_id: Uuid,
-    event: &NewEvent,
-    at: DateTime<Utc>,
+    events: &[(Uuid, &NewEvent, DateTime<Utc>)],
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    let body = event::body(event.kind, at, &event.body);
-    tx!(tx, WRITE_OF_DOMAIN, |sql, connection| {
-        let query = sqlx::query(sql).bind(event.id).bind(event.kind).bind(body.as_str()).bind(at);
-        query.bind(format!(" {} ", event.kind)).bind(domain_id).execute(connection).await.map(|_| ())
-    })
-    .map_err(StoreError::at(operation))
+    let item = |(domain_id, event, at): &(Uuid, &NewEvent, DateTime<Utc>)| EventItem {
+        event_id: event.id.simple().to_string(),
+        domain_id: domain_id.simple().to_string(),
+        kind: event.kind,
+        body: event::body(event.kind, *at, &event.body),
+        at: time(*at),
+    };
+    let items: Vec<EventItem> = events.iter().map(item).collect();
+    if items.is_empty() {
+        return Ok(());
+    }
+    let items = serde_json::to_string(&items)
+        .map_err(|fault| StoreError::Corrupt { operation, what: format!("an event makes no JSON: {fault}") })?;
+    tx!(tx, WRITE_OF_DOMAINS, |sql, connection| sqlx::query(sql).bind(items).execute(connection).await.map(|_| ()))
+        .map_err(StoreError::at(operation))
 }
 
 /// Writes an event about one endpoint for the enabled endpoints of the operators, itself left out, in the

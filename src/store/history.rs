@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::store::db::{Tx, db, statements, tx};
-use crate::store::delivery::write_of_domain;
+use crate::store::delivery::write_of_domains;
 use crate::store::schedule::CheckReason;
 use crate::store::{Store, StoreError};
 
@@ -248,7 +248,7 @@ pub(in crate::store) async fn write_events(
             query.bind(event.kind).bind(event.body.to_string()).execute(connection).await.map(|_| ())
         })
         .map_err(StoreError::at(operation))?;
-        write_of_domain(tx, domain_id, event, at, operation).await?;
     }
-    Ok(())
+    let events: Vec<_> = events.iter().map(|event| (domain_id, event, at)).collect();
+    write_of_domains(tx, &events, operation).await
 }

@@ -104,7 +104,10 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        db!(&self.db, TIME, |sql, pool| { sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql).fetch_one(pool).await })
+        db!(&self.db, TIME, |sql, pool| {
+            let query = sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql);
+            query.fetch_one(pool).await
+        })
             .map_err(StoreError::at("time"))
     }
 

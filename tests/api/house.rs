@@ -79,11 +79,18 @@ impl Answer {
 
 impl House {
     pub async fn new() -> House {
+        House::set_to(|_| {}).await
+    }
+
+    /// With other settings.
+    pub async fn set_to(change: impl FnOnce(&mut Settings)) -> House {
+        let mut settings = settings();
+        change(&mut settings);
         let folder = TempDir::new().unwrap();
         let hand = Hand::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let store = Store::connect(&format!("sqlite:{}", folder.path().join("test.db").display())).await.unwrap();
         store.migrate(hand.now()).await.unwrap();
-        let service = Service::new(store, settings(), hand.clock(), Chance::System);
+        let service = Service::new(store, settings, hand.clock(), Chance::System);
         let health = Health::default();
         let router = http::router(service.clone(), health.clone(), None);
         let operator = service.first_operator_key().await.unwrap().unwrap().expose_secret().to_owned();
