@@ -56,6 +56,9 @@ CREATE TABLE sendready_webhook_deliveries (
 -- endpoint_claimable and delivery_claim. The condition is that of the statements, word for word.
 CREATE INDEX idx_sendready_webhook_deliveries_due ON sendready_webhook_deliveries(endpoint_id, next_attempt_at)
     WHERE next_attempt_at IS NOT NULL;
+-- endpoint_claimable and delivery_claim, what a person asked for.
+CREATE INDEX idx_sendready_webhook_deliveries_asked ON sendready_webhook_deliveries(endpoint_id, next_attempt_at)
+    WHERE asked AND next_attempt_at IS NOT NULL;
 -- delivery_prune.
 CREATE INDEX idx_sendready_webhook_deliveries_event ON sendready_webhook_deliveries(event_id);
 

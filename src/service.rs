@@ -44,7 +44,8 @@ pub use crate::service::error::{Error, FieldFault};
 
 // What ways in get and give; they know no store.
 pub use crate::store::{
-    Began, CheckRow, Client, DeliveryRow, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place, Role, StoreError,
+    Began, CheckRow, Client, DeliveryRow, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place,
+    Role, StoreError,
 };
 
 use crate::chance::Chance;

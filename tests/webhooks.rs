@@ -2,6 +2,7 @@
 
 mod delivering;
 mod endpoints;
+mod guide;
 mod inbound;
 mod real;
 mod sender;

@@ -9,12 +9,12 @@
 //! The signature is over the octets as they came, and is checked before they are read as JSON. What is no text is
 //! refused; a text that is no domain's name is a name that nobody here has.
 
+use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::body::Bytes;
-use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -138,13 +138,13 @@ fn webhook_id(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         (Some(value), None) => value.to_str().ok(),
         (Some(_), Some(_)) => None,
     };
-    let is_visible = |text: &&str| {
-        (1..=ID_OCTETS_MAX).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic())
-    };
+    let is_visible =
+        |text: &&str| (1..=ID_OCTETS_MAX).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic());
     match text.filter(is_visible) {
         Some(text) => Ok(Some(text.to_owned())),
         None => {
-            let detail = format!("`webhook-id` must be 1 to {ID_OCTETS_MAX} visible ASCII characters, and be given once");
+            let detail =
+                format!("`webhook-id` must be 1 to {ID_OCTETS_MAX} visible ASCII characters, and be given once");
             Err(Problem::because(Kind::BadHeader, detail))
         }
     }
@@ -153,9 +153,12 @@ fn webhook_id(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// The names as they were given.
 fn names(fields: &mut Fields) -> Option<Vec<String>> {
     let name = |value| field::text(value, NAME_CHARACTERS_MAX);
+    let is_given = fields.has("domains") || fields.has("domain");
     let many = fields.list("domains", DOMAINS_MAX, name);
     let one = fields.take("domain", name);
     match (many, one) {
+        // What is wrong with it was noted.
+        (None, None) if is_given => None,
         (Some(_), Some(_)) => {
             fields.fault("domain", "must be left out where `domains` is given");
             None

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::http::problem::{FieldFault, Kind, Problem};
@@ -158,6 +158,11 @@ impl Fields {
     /// An optional field; `null` counts as absent.
     pub fn take<T>(&mut self, name: &'static str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<T> {
         self.change(name, read).flatten()
+    }
+
+    /// Whether a field is there, and is not `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// A field that must be there.

@@ -213,4 +213,3 @@ impl Running {
         self.held.remove(&id);
     }
 }
-

@@ -80,8 +80,7 @@ impl Names for DnsNames {
             let name = name::Name::parse(host).map_err(|_| NameFault::NoAddress)?;
             let (v4, v6) = join(self.ask(&name, RecordType::A), self.ask(&name, RecordType::Aaaa)).await;
             let replies = || v4.iter().chain(&v6);
-            let found: Vec<IpAddr> =
-                replies().flat_map(|reply| reply.answer.records()).filter_map(address).collect();
+            let found: Vec<IpAddr> = replies().flat_map(|reply| reply.answer.records()).filter_map(address).collect();
             match found.is_empty() {
                 false => Ok(found),
                 true if replies().all(|reply| reply.answer.is_definite()) => Err(NameFault::NoAddress),
@@ -114,7 +113,7 @@ mod tests {
 
     async fn found(host: &str) -> String {
         let zone: ZoneText = "$ORIGIN example.test.\n\
-            both A 192.0.2.1\nboth AAAA 2001:db8::1\nalias CNAME both\nnone TXT \"x\"\nbroken !SERVFAIL\n"
+            both A 192.0.2.1\nboth AAAA 2001:db8::1\nalias CNAME both\nnone TXT \"x\"\n;@ servfail broken *\n"
             .parse()
             .unwrap();
         match DnsNames::new(Arc::new(zone)).addresses(host).await {
@@ -129,6 +128,7 @@ mod tests {
         assert_eq!(found("ALIAS.example.test.").await, "192.0.2.1 2001:db8::1");
         assert_eq!(found("none.example.test").await, "the name has no address");
         assert_eq!(found("nobody.example.test").await, "the name has no address");
+        assert_eq!(found("broken.example.test").await, "the name could not be looked up");
         assert_eq!(found("a..b").await, "the name has no address");
         assert_eq!(found("hook.LOCALHOST.").await, "127.0.0.1 ::1");
     }

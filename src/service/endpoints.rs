@@ -111,7 +111,12 @@ impl Service {
     /// # Errors
     ///
     /// As [`Service::endpoint_get`], and [`Error::Invalid`]; nothing has changed.
-    pub async fn endpoint_change(&self, caller: &Caller, id: Uuid, patch: &EndpointPatch) -> Result<EndpointRow, Error> {
+    pub async fn endpoint_change(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        patch: &EndpointPatch,
+    ) -> Result<EndpointRow, Error> {
         self.endpoint_get(caller, id).await?;
         let url = patch.url.as_deref().map(|url| self.target(url)).transpose()?;
         let change = EndpointChange {

@@ -60,7 +60,9 @@ impl Service {
     /// [`Error::Store`]; nothing is forgotten.
     pub async fn forget(&self, what: Old) -> Result<Forgotten, Error> {
         let keep = match what {
-            Old::Checks | Old::Events | Old::Deliveries => TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX),
+            Old::Checks | Old::Events | Old::Deliveries => {
+                TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX)
+            }
             Old::Receipts => receipt::KEPT,
             Old::Answers => KEPT,
         };

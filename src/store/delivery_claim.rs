@@ -199,9 +199,8 @@ impl Store {
             query.bind(token).bind(i64::from(count_max)).fetch_all(pool).await
         })
         .map_err(StoreError::at(OPERATION))?;
-        let claim = |row: ClaimColumns| {
-            Ok(DeliveryClaim { delivery: row.delivery.read(OPERATION)?, body: row.body, token })
-        };
+        let claim =
+            |row: ClaimColumns| Ok(DeliveryClaim { delivery: row.delivery.read(OPERATION)?, body: row.body, token });
         let mut claims: Vec<DeliveryClaim> = rows.into_iter().map(claim).collect::<Result<_, StoreError>>()?;
         claims.sort_by_key(|claim| (claim.delivery.next_attempt_at, claim.delivery.event_id));
         Ok(claims)

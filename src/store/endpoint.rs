@@ -353,9 +353,6 @@ mod tests {
     fn each_type_stands_between_spaces() {
         assert_eq!(events_column(&[]), "");
         assert_eq!(events_column(&[Kind::DomainVerified]), " domain.verified ");
-        assert_eq!(
-            events_column(&[Kind::DomainVerified, Kind::MailboxPaused]),
-            " domain.verified mailbox.paused "
-        );
+        assert_eq!(events_column(&[Kind::DomainVerified, Kind::MailboxPaused]), " domain.verified mailbox.paused ");
     }
 }

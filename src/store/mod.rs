@@ -108,7 +108,7 @@ impl Store {
             let query = sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql);
             query.fetch_one(pool).await
         })
-            .map_err(StoreError::at("time"))
+        .map_err(StoreError::at("time"))
     }
 
     /// Gives back all connections; what is under way ends first. Nothing may be asked afterwards.

@@ -39,8 +39,10 @@ impl Store {
         })
         .map_err(StoreError::at(OPERATION))?;
         let read = |text: String| {
-            serde_json::from_str(&text)
-                .map_err(|fault| StoreError::Corrupt { operation: OPERATION, what: format!("webhook {webhook_id}: {fault}") })
+            serde_json::from_str(&text).map_err(|fault| StoreError::Corrupt {
+                operation: OPERATION,
+                what: format!("webhook {webhook_id}: {fault}"),
+            })
         };
         taken.map(read).transpose()
     }

@@ -133,7 +133,10 @@ async fn only_clients_are_there(world: World) {
     world.run("CREATE TABLE clients (id UUID PRIMARY KEY)").await;
     foreign_client(&world, 1).await;
     let applied = world.store.migrate(at(1)).await.unwrap();
-    assert_eq!(shown(&applied), ["002_clients adopted", "017_email_infrastructure", "018_service", "021_follow_ups", "022_webhooks"]);
+    assert_eq!(
+        shown(&applied),
+        ["002_clients adopted", "017_email_infrastructure", "018_service", "021_follow_ups", "022_webhooks"]
+    );
     let client = world.store.client_get(id(1)).await.unwrap().unwrap();
     assert_eq!((client.name, client.created_at), (None, None));
     assert!(matches!(add(&world.store, 10, id(1), "a.example", 2).await, DomainAdded::Added(_)));

@@ -68,7 +68,10 @@ async fn an_endpoint_reads_back(world: World) {
     }
     assert_eq!(endpoint(store, 25, None, &[]).await, EndpointAdded::TooMany);
     let row = store.endpoint_get(id(20)).await.unwrap().unwrap();
-    assert_eq!((row.client_id, row.url.as_str(), row.events.as_slice()), (Some(id(1)), "https://a.example/", &kinds[..]));
+    assert_eq!(
+        (row.client_id, row.url.as_str(), row.events.as_slice()),
+        (Some(id(1)), "https://a.example/", &kinds[..])
+    );
     assert_eq!((row.secret.clone(), row.enabled, row.created_at), (Secret::of([7; 32]), true, at(0)));
     let ids = async |client, after, limit| {
         let rows = store.endpoint_list(client, after, limit).await.unwrap();
@@ -83,13 +86,21 @@ async fn an_endpoint_reads_back(world: World) {
     assert_eq!((row.enabled, row.disabled_at, row.disabled_reason, row.updated_at), (false, Some(at(5)), None, at(5)));
     let row = store.endpoint_change(id(20), &off, at(6)).await.unwrap().unwrap();
     assert_eq!(row.disabled_at, Some(at(5)), "twice is once");
-    let on = EndpointChange { enabled: Some(true), url: Some("https://b.example/".to_owned()), events: Some(Vec::new()) };
+    let on =
+        EndpointChange { enabled: Some(true), url: Some("https://b.example/".to_owned()), events: Some(Vec::new()) };
     let row = store.endpoint_change(id(20), &on, at(7)).await.unwrap().unwrap();
-    assert_eq!((row.enabled, row.disabled_at, row.url.as_str(), row.events.len()), (true, None, "https://b.example/", 0));
+    assert_eq!(
+        (row.enabled, row.disabled_at, row.url.as_str(), row.events.len()),
+        (true, None, "https://b.example/", 0)
+    );
     assert_eq!(store.endpoint_change(id(99), &on, at(7)).await.unwrap(), None);
     let rotated = store.endpoint_rotate(&row, &Secret::of([8; 32]), &[], at(8)).await.unwrap();
     assert_eq!(rotated.unwrap().secret, Secret::of([8; 32]));
-    assert_eq!(store.endpoint_rotate(&row, &Secret::of([9; 32]), &[], at(8)).await.unwrap(), None, "it was read before");
+    assert_eq!(
+        store.endpoint_rotate(&row, &Secret::of([9; 32]), &[], at(8)).await.unwrap(),
+        None,
+        "it was read before"
+    );
     assert!(store.endpoint_remove(id(20)).await.unwrap());
     assert!(!store.endpoint_remove(id(20)).await.unwrap());
 }
@@ -252,12 +263,17 @@ async fn an_endpoint_is_disabled_once(world: World) {
     settled.sort_by_key(|settled| *settled == DeliverySettled::Disabled);
     assert_eq!(settled, [DeliverySettled::Done, DeliverySettled::Disabled]);
     let row = store.endpoint_get(id(20)).await.unwrap().unwrap();
-    assert_eq!((row.enabled, row.disabled_reason, row.disabled_at), (false, Some(DisabledReason::Failing), Some(at(3))));
+    assert_eq!(
+        (row.enabled, row.disabled_reason, row.disabled_at),
+        (false, Some(DisabledReason::Failing), Some(at(3)))
+    );
     assert_eq!(store.delivery_list(id(21), None, 10).await.unwrap().len(), 1, "told once");
     // What it still has waits until it is enabled, but for what a person asks for.
     test_event(store, 53, 20, 4).await;
     store.delivery_retry(id(20), id(50), at(4)).await.unwrap();
-    world.run("UPDATE sendready_webhook_deliveries SET asked = FALSE, next_attempt_at = created_at WHERE attempts = 0").await;
+    world
+        .run("UPDATE sendready_webhook_deliveries SET asked = FALSE, next_attempt_at = created_at WHERE attempts = 0")
+        .await;
     let ours = |waiting: Vec<sendready::store::Waiting>| waiting.iter().any(|one| one.endpoint_id == id(20));
     assert!(ours(store.endpoint_claimable(at(5), 10).await.unwrap()), "somebody asked");
     let asked = store.delivery_claim((id(20), Which::Asked), at(5), at(35), id(9), 10).await.unwrap();

@@ -54,7 +54,8 @@ async fn what_is_never_posted_to_is_refused_at_its_field() {
             assert_eq!(answer.pointers(), ["/url"], "{url}");
         }
     }
-    let unknown = house.operator("POST", PATH, Some(json!({"url": "https://a.example/", "events": ["domain.new"]}))).await;
+    let unknown =
+        house.operator("POST", PATH, Some(json!({"url": "https://a.example/", "events": ["domain.new"]}))).await;
     assert_eq!(unknown.pointers(), ["/events/0"]);
     let nobody = uuid::Uuid::from_u128(1);
     let body = json!({"url": "https://a.example/", "client_id": nobody});

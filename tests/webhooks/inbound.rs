@@ -60,8 +60,7 @@ async fn known_names_are_due_at_once_in_whatever_spelling() {
     let names = json!({"domains": ["Bücher.EXAMPLE.", "xn--bcher-kva.example", "nobody.example", "no name at all", "10.0.0.1", "com"]});
     let answer = house.operator("POST", PATH, Some(names)).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
-    let expected =
-        json!({"accepted": ["xn--bcher-kva.example"], "unknown": ["nobody.example", "no name at all", "10.0.0.1", "com"]});
+    let expected = json!({"accepted": ["xn--bcher-kva.example"], "unknown": ["nobody.example", "no name at all", "10.0.0.1", "com"]});
     assert_eq!(answer.json(), expected);
     assert_eq!(planned(&house, domain).await.0, json!(house.hand.now()));
     assert_eq!(house.check_all("").await, 1);
@@ -88,9 +87,17 @@ async fn a_key_or_a_signature_is_needed() {
         ("from the future", signed(&house, &secret(1), "msg_e", 301, body).await),
         ("nothing", sent(&house, &[], body).await),
         ("an id alone", sent(&house, &[("webhook-id", "x")], body).await),
-        ("a bad time", sent(&house, &[("webhook-id", "x"), ("webhook-timestamp", "x"), ("webhook-signature", "v1,x")], body).await),
+        (
+            "a bad time",
+            sent(&house, &[("webhook-id", "x"), ("webhook-timestamp", "x"), ("webhook-signature", "v1,x")], body).await,
+        ),
     ] {
-        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (401, "unauthorized"), "{why}: {}", answer.text);
+        assert_eq!(
+            (answer.status.as_u16(), answer.problem().as_str()),
+            (401, "unauthorized"),
+            "{why}: {}",
+            answer.text
+        );
     }
     // Of the octets as they came: not of what they mean.
     let timestamp = house.hand.now().timestamp();
@@ -136,7 +143,10 @@ async fn a_repetition_is_answered_alike_and_changes_nothing() {
     house.hand.advance(Duration::from_secs(200));
     while house.check_all("").await > 0 {}
     let before = planned(&house, domain).await;
-    for (again, with) in [(signed(&house, &secret(1), "msg_1", 0, body).await, body), (signed(&house, &secret(2), "msg_1", 0, "{\"domain\":\"x.example\"}").await, "another body")] {
+    for (again, with) in [
+        (signed(&house, &secret(1), "msg_1", 0, body).await, body),
+        (signed(&house, &secret(2), "msg_1", 0, "{\"domain\":\"x.example\"}").await, "another body"),
+    ] {
         assert_eq!((again.status, &again.text), (first.status, &first.text), "{with}");
     }
     assert_eq!(planned(&house, domain).await, before);
@@ -152,7 +162,11 @@ async fn a_repetition_is_answered_alike_and_changes_nothing() {
     let before = planned(&house, domain).await;
     assert_eq!(sent(&house, &keyed, body).await.json(), first.json());
     assert_eq!(planned(&house, domain).await, before);
-    assert_eq!(sent(&house, &[("authorization", key.as_str())], body).await.status, 202, "without an id it is a new one");
+    assert_eq!(
+        sent(&house, &[("authorization", key.as_str())], body).await.status,
+        202,
+        "without an id it is a new one"
+    );
     assert_ne!(planned(&house, domain).await, before);
 }
 
@@ -182,7 +196,7 @@ async fn a_thousand_names_are_taken_and_no_more() {
     assert_eq!(taken["accepted"], json!(["d7.example"]));
     assert_eq!(taken["unknown"].as_array().unwrap().len(), 999);
     let many = house.operator("POST", PATH, Some(names(1_001))).await;
-    assert_eq!((many.status.as_u16(), many.pointers()), (422, vec!["/domains".to_owned()]));
+    assert_eq!((many.status.as_u16(), many.pointers()), (422, vec!["/domains".to_owned()]), "{}", many.text);
     assert_eq!(house.operator("POST", PATH, Some(names(0))).await.json(), json!({"accepted": [], "unknown": []}));
 }
 
@@ -207,7 +221,8 @@ async fn what_is_no_word_is_refused() {
     check("too much", "application/json", "", format!("\"{}\"", "x".repeat(1 << 20)), (413, "body-too-large")).await;
     check("a list", "application/json", "", "[]".to_owned(), (422, "invalid")).await;
     check("no name", "application/json", "", "{}".to_owned(), (422, "invalid")).await;
-    check("both", "application/json", "", r#"{"domain": "a.example", "domains": []}"#.to_owned(), (422, "invalid")).await;
+    check("both", "application/json", "", r#"{"domain": "a.example", "domains": []}"#.to_owned(), (422, "invalid"))
+        .await;
     check("a typo", "application/json", "", r#"{"domian": "a.example"}"#.to_owned(), (422, "invalid")).await;
     check("a long id", "application/json", &"x".repeat(256), good.clone(), (400, "bad-header")).await;
     check("an id of two words", "application/json", "a b", good.clone(), (400, "bad-header")).await;

@@ -133,7 +133,8 @@ async fn what_is_not_there_is_told_apart() {
 async fn a_name_that_leads_to_a_private_address_is_not_spoken_to() {
     let receiver = Receiver::start(|_, _| Reply::status(200)).await;
     let port = receiver.address.port();
-    for private in ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00::1"] {
+    for private in ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00::1"]
+    {
         let names = Changing::new(&[&[private]]);
         let posted = post(&sender(false, TIME_MAX, names.clone()), &format!("http://hook.example:{port}/")).await;
         assert_eq!(posted, Err(Unanswered::Private), "{private}");
