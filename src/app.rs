@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,16 +21,19 @@ use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
 use crate::http::health::{AuthoritativeState, BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::{breaker, prune, replicas};
+use crate::jobs::{breaker, deliveries, prune, replicas};
 use crate::lifecycle::{End, Lifecycle, allow_open_files};
+use crate::sender::names::{DnsNames, Names, SystemNames};
+use crate::sender::{self, Sender, SetupError};
 use crate::service::schedule::{Rhythm, Rung};
-use crate::service::{self, Service, Settings};
+use crate::service::{self, Service, Settings, WebhookSettings};
 use crate::store::migration::{MigrateError, MigrationState};
 use crate::store::{Store, StoreError};
 use crate::telemetry::TelemetryError;
 use crate::telemetry::metrics::{Metrics, authoritative_unreachable};
 use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
+use crate::webhook::signature::Secret;
 
 /// How often the readiness is told how the resolver fares.
 const PULSE_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,6 +62,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// Outgoing HTTP.
+    #[error("webhooks could not be set up")]
+    Sender(#[from] SetupError),
     /// Metrics.
     #[error("the metrics could not be set up")]
     Telemetry(#[from] TelemetryError),
@@ -85,6 +91,20 @@ pub fn resolver(config: &Config) -> Result<Arc<dyn Resolver>, StartError> {
         authoritative_port: config.dns.authoritative_port,
         allow_private_servers: config.dns.allow_private_servers,
     })))
+}
+
+/// What posts events. Names are looked up at the resolvers of the settings, or else as the system does.
+///
+/// # Errors
+///
+/// [`StartError::Sender`].
+fn sender(config: &Config, resolver: &Arc<dyn Resolver>) -> Result<Sender, StartError> {
+    let names: Arc<dyn Names> = match config.dns.resolvers.is_empty() {
+        true => Arc::new(SystemNames),
+        false => Arc::new(DnsNames::new(Arc::clone(resolver))),
+    };
+    let settings = sender::Settings { allow_private: config.webhooks.allow_private, time_max: sender::TIME_MAX };
+    Ok(Sender::new(settings, names)?)
 }
 
 /// Brings the schema up to date; every migration, and when it was applied.
@@ -129,6 +149,7 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     allow_open_files();
     let metrics = Metrics::install()?;
     let resolver = resolver(&config)?;
+    let sender = sender(&config, &resolver)?;
     let service = service_on_migrated_store(&config).await?;
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -151,6 +172,8 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     };
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
+    let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
+    lifecycle.spawn("deliveries", deliveries::run(service.clone(), sender, soft, hard));
     lifecycle.spawn("hear", replicas::hear(service.clone(), stop.soft.clone()));
     lifecycle.spawn("clock", replicas::follow_clock(service.clone(), stop.soft.clone()));
     let told = health.clone();
@@ -255,6 +278,16 @@ pub fn settings(config: &Config) -> Settings {
         },
         history_keep: config.history.keep,
         public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
+        webhooks: WebhookSettings {
+            // Read once already, with the other settings.
+            inbound_secrets: config.webhooks.inbound_secrets.iter().filter_map(secret).collect(),
+            retry_schedule: config.webhooks.retry_schedule.clone(),
+            allow_private: config.webhooks.allow_private,
+        },
         profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),
     }
+}
+
+fn secret(text: &SecretString) -> Option<Secret> {
+    Secret::parse(text.expose_secret()).ok()
 }

@@ -19,7 +19,9 @@ pub mod serve;
 mod breaker;
 mod caller;
 mod clients;
+mod dns_changes;
 mod domains;
+mod endpoints;
 mod history;
 mod list;
 mod look;
@@ -101,6 +103,13 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(history::check))
         .routes(routes!(history::events))
         .routes(routes!(breaker::accept))
+        .routes(routes!(endpoints::endpoint_list, endpoints::endpoint_add))
+        .routes(routes!(endpoints::endpoint_get, endpoints::endpoint_change, endpoints::endpoint_remove))
+        .routes(routes!(endpoints::endpoint_rotate))
+        .routes(routes!(endpoints::deliveries::endpoint_test))
+        .routes(routes!(endpoints::deliveries::delivery_list))
+        .routes(routes!(endpoints::deliveries::delivery_retry))
+        .routes(routes!(dns_changes::dns_changes))
 }
 
 /// What anybody may ask.

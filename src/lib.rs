@@ -1,17 +1,20 @@
 //! sendready tells whether an email domain may send, and exactly what to publish where if not.
 //!
-//! The layers, from the inside out: [`protocol`], [`verify`] and [`sending`] are pure; [`clock`], [`chance`],
-//! [`config`], [`telemetry`], [`dns`] and [`store`] touch the world; [`checker`] and [`service`] are what the product
-//! does; [`http`] and [`jobs`] are the ways in; [`lifecycle`], [`app`] and [`cli`] put it together. See `ARCHITECTURE.md`.
+//! The layers, from the inside out: [`protocol`], [`verify`], [`sending`] and [`webhook`] are pure; [`clock`],
+//! [`chance`], [`config`], [`telemetry`], [`dns`], [`store`] and [`sender`] touch the world; [`checker`] and [`service`]
+//! are what the product does; [`http`] and [`jobs`] are the ways in; [`lifecycle`], [`app`] and [`cli`] put it together.
+//! See `ARCHITECTURE.md`.
 
 pub mod protocol;
 pub mod sending;
 pub mod verify;
+pub mod webhook;
 
 pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod dns;
+pub mod sender;
 pub mod store;
 pub mod telemetry;
 

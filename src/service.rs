@@ -9,7 +9,10 @@ pub mod breaker;
 pub mod caller;
 pub mod checks;
 pub mod clients;
+pub mod deliveries;
+pub mod dns_changes;
 pub mod domains;
+pub mod endpoints;
 pub mod error;
 pub mod history;
 pub mod idempotency;
@@ -43,7 +46,8 @@ pub use crate::service::error::{Error, FieldFault};
 
 // What ways in get and give; they know no store.
 pub use crate::store::{
-    Began, CheckRow, Client, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place, Role, StoreError,
+    Began, CheckRow, Client, DeliveryRow, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place,
+    Role, StoreError,
 };
 
 use crate::chance::Chance;
@@ -56,6 +60,7 @@ use crate::service::waiting::Waiting;
 use crate::store::Store;
 use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
+use crate::webhook::signature::Secret;
 
 /// The most items that one page of a list holds.
 pub const PAGE_ITEMS_MAX: u32 = 200;
@@ -80,8 +85,21 @@ pub struct Settings {
     pub history_keep: Duration,
     /// How the world reaches us, without a slash at its end. `http.public_url`.
     pub public_url: String,
+    /// What webhooks are set to. `[webhooks]`.
+    pub webhooks: WebhookSettings,
     /// What each provider requires. `[providers.NAME]`.
     pub profiles: BTreeMap<String, Profile>,
+}
+
+/// What webhooks are set to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebhookSettings {
+    /// By which webhooks that come in may be signed. `webhooks.inbound_secrets`.
+    pub inbound_secrets: Vec<Secret>,
+    /// How long to wait before each attempt. `webhooks.retry_schedule`.
+    pub retry_schedule: Vec<Duration>,
+    /// Whether events may go to private addresses. `webhooks.allow_private`.
+    pub allow_private: bool,
 }
 
 /// The use cases. Cheap to clone.
@@ -97,6 +115,7 @@ pub struct Service {
     closing: CancellationToken,
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
+    wake_deliveries: Arc<Notify>,
 }
 
 impl Service {
@@ -113,6 +132,7 @@ impl Service {
             closing: CancellationToken::new(),
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
+            wake_deliveries: Arc::default(),
         }
     }
 

@@ -21,4 +21,5 @@ mod store;
 mod story;
 mod support;
 mod vantage;
+mod webhooks;
 mod zones;

@@ -27,13 +27,15 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     // World.
     ("clock",     &[]),
     ("chance",    &[]),
-    ("config",    &["protocol", "verify"]),
+    // Secrets are told from other texts where they are read.
+    ("config",    &["protocol", "verify", "webhook::signature"]),
     ("telemetry", &["protocol", "verify"]),
     // Answers, never judgements.
     ("dns",       &["protocol", "verify::evidence", "verify::step", "clock", "chance", "telemetry"]),
     // Takes the time, never reads it.
     ("store",     &["protocol", "verify", "sending", "webhook", "telemetry"]),
-    ("sender",    &["protocol", "webhook", "clock", "chance", "telemetry"]),
+    // Looks names up at the resolvers of the settings.
+    ("sender",    &["protocol", "verify::evidence", "webhook", "clock", "chance", "telemetry", "dns"]),
     // Use cases. A check knows no store.
     ("checker",   &["protocol", "verify", "clock", "chance", "telemetry", "dns"]),
     ("service",   &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",

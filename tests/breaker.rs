@@ -160,6 +160,7 @@ impl Fleet {
 fn settings() -> Settings {
     let profile = Profile { dkim_selectors: vec![Name::parse("s1").unwrap()], ..Profile::default() };
     Settings {
+        webhooks: sendready::service::WebhookSettings::default(),
         public_url: String::new(),
         patience: Patience {
             grace: TimeDelta::hours(3),

@@ -123,7 +123,7 @@ bounce_max = 0.1
 spam_max = 1
 
 [webhooks]
-inbound_secrets = ["whsec_hunter2"]
+inbound_secrets = ["whsec_hunter2hunter2hunter2hunter2"]
 retry_schedule = ["0s", "1s"]
 allow_private = true
 

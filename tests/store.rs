@@ -16,3 +16,4 @@ mod settle;
 mod setup_links;
 mod staged;
 mod statements;
+mod webhooks;

@@ -203,11 +203,11 @@ keys! {
         "The bounce rate above which a mailbox is paused.";
     SENDING_SPAM_MAX = "sending.spam_max", Form::Share, "0.003", "", Later,
         "The spam rate above which a mailbox is paused.";
-    WEBHOOKS_INBOUND_SECRETS = "webhooks.inbound_secrets", Form::Secrets, "", "", Later,
-        "The secrets by which webhooks of DNS providers are signed.";
-    WEBHOOKS_RETRY_SCHEDULE = "webhooks.retry_schedule", Form::Durations, "0s,5s,5m,30m,2h,5h,10h,10h", "", Later,
+    WEBHOOKS_INBOUND_SECRETS = "webhooks.inbound_secrets", Form::Secrets, "", "", Now,
+        "The secrets by which webhooks of DNS providers are signed: `whsec_` and base64, as Standard Webhooks has them.";
+    WEBHOOKS_RETRY_SCHEDULE = "webhooks.retry_schedule", Form::Durations, "0s,5s,5m,30m,2h,5h,10h,10h", "", Now,
         "How long to wait before each attempt to deliver an event.";
-    WEBHOOKS_ALLOW_PRIVATE = "webhooks.allow_private", Form::Switch, "false", "", Later,
+    WEBHOOKS_ALLOW_PRIVATE = "webhooks.allow_private", Form::Switch, "false", "", Now,
         "Whether events may be posted to private addresses. For development.";
 }
 

@@ -14,6 +14,7 @@ use crate::config::raw::Raw;
 use crate::config::{LadderStep, RateLimit};
 use crate::protocol::name::Name;
 use crate::verify::expectation::{MX_MAX, MxExpectation};
+use crate::webhook::signature::Secret;
 
 /// What is wrong with a value and what would be right.
 pub(super) type Problem = String;
@@ -220,7 +221,10 @@ fn bounded<T: PartialEq>(items: &[T], max: usize) -> Result<(), Problem> {
 
 pub(super) fn secrets(raw: &Raw) -> Result<Vec<SecretString>, Problem> {
     // The problem must not repeat what was given.
-    each(raw, &Form::Secrets.words(), |entry| Ok(SecretString::from(text(entry, "a text")?)))
+    each(raw, &Form::Secrets.words(), |entry| {
+        let text = text(entry, "a text")?;
+        Secret::parse(text).map(|_| SecretString::from(text)).map_err(|fault| fault.to_string())
+    })
 }
 
 pub(super) fn ladder(raw: &Raw) -> Result<Vec<LadderStep>, Problem> {

@@ -85,11 +85,17 @@ impl FromRequestParts<AppState> for Operator {
     }
 }
 
-fn forbidden(needs: &str) -> Problem {
+/// A known key, whose role may not do this.
+pub(super) fn forbidden(needs: &str) -> Problem {
     Problem::because(Kind::Forbidden, format!("this needs {needs}"))
 }
 
-async fn authenticated(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
+/// Whoever has the key of a request, whatever its role.
+///
+/// # Errors
+///
+/// `unauthorized`, `unavailable`.
+pub(super) async fn authenticated(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
     let service = Service::from_ref(state);
     let caller = caller_of(&service, bearer(&parts.headers)?).await?;
     if let Some(whose) = parts.extensions.get::<Whose>() {

@@ -17,6 +17,7 @@ use crate::sending::tier::Tier;
 use crate::service::OperatorStatus;
 use crate::service::domains::FOREIGN_ID_CHARACTERS_MAX;
 use crate::service::requirements;
+use crate::webhook::event::Kind;
 
 /// The longest name of a client or a key, in characters.
 pub const LABEL_CHARACTERS_MAX: usize = 200;
@@ -26,6 +27,8 @@ pub const PROVIDER_CHARACTERS_MAX: usize = 64;
 pub const KEY_CHARACTERS_MAX: usize = 8_192;
 /// The longest record text, in characters.
 pub const RECORD_CHARACTERS_MAX: usize = 2_048;
+/// The longest URL, in characters.
+pub const URL_CHARACTERS_MAX: usize = 2_048;
 /// The highest daily limit that can be set.
 pub const DAILY_LIMIT_MAX: i32 = 1_000_000;
 
@@ -107,6 +110,24 @@ pub fn provider(value: Value) -> Result<String, String> {
 /// What it must be.
 pub fn foreign_id(value: Value) -> Result<String, String> {
     text(value, FOREIGN_ID_CHARACTERS_MAX)
+}
+
+/// A URL, as a text; whether it may be posted to is the service's to say.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn url(value: Value) -> Result<String, String> {
+    text(value, URL_CHARACTERS_MAX)
+}
+
+/// A type of events that an endpoint can ask for.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn event_kind(value: Value) -> Result<Kind, String> {
+    Kind::parse(&string(value)?).ok_or_else(|| one_of(Kind::ALL.map(Kind::as_str)))
 }
 
 /// A UUID.

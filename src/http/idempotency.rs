@@ -5,7 +5,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -65,7 +65,10 @@ impl Scope {
 
 /// Runs a POST that carries an `Idempotency-Key` at most once.
 pub(super) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+    let headers = request.headers();
+    // Whoever comes without a key may be signed; otherwise the handler says that a key is needed.
+    let is_scoped = headers.contains_key(IDEMPOTENCY_KEY) && headers.contains_key(AUTHORIZATION);
+    if request.method() != Method::POST || !is_scoped {
         return next.run(request).await;
     }
     run_once(&state.service, request, next).await.unwrap_or_else(Problem::into_response)

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::http::problem::{FieldFault, Kind, Problem};
@@ -59,15 +59,9 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Json, Problem> {
-        if !is_json(&request) {
-            let detail = "the body must come with `Content-Type: application/json`";
-            return Err(Problem::because(Kind::UnsupportedMediaType, detail));
-        }
+        check_json(request.headers())?;
         let body = octets(request, state).await?;
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Err(Problem::because(Kind::BadJson, "the body is empty; a JSON object is needed"));
-        }
-        object(&body)
+        object_there(&body)
     }
 }
 
@@ -79,7 +73,7 @@ impl<S: Send + Sync> FromRequest<S> for MaybeJson {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<MaybeJson, Problem> {
-        let is_json = is_json(&request);
+        let is_json = is_json(request.headers());
         let body = octets(request, state).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(MaybeJson(Json(Fields::new(String::new(), Map::new()))));
@@ -99,7 +93,7 @@ impl<S: Send + Sync> FromRequest<S> for Nothing {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Nothing, Problem> {
-        let is_json = is_json(&request);
+        let is_json = is_json(request.headers());
         let body = octets(request, state).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Nothing);
@@ -109,6 +103,30 @@ impl<S: Send + Sync> FromRequest<S> for Nothing {
         }
         object(&body)?.read(|_| Some(Nothing))
     }
+}
+
+/// The same for a body that was read already, for its octets are signed.
+///
+/// # Errors
+///
+/// `unsupported-media-type`, `bad-json`, `invalid`.
+pub fn of_octets(headers: &HeaderMap, body: &[u8]) -> Result<Json, Problem> {
+    check_json(headers)?;
+    object_there(body)
+}
+
+fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_json(headers) {
+        return Ok(());
+    }
+    Err(Problem::because(Kind::UnsupportedMediaType, "the body must come with `Content-Type: application/json`"))
+}
+
+fn object_there(body: &[u8]) -> Result<Json, Problem> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Problem::because(Kind::BadJson, "the body is empty; a JSON object is needed"));
+    }
+    object(body)
 }
 
 /// A body's text as one object.
@@ -137,8 +155,8 @@ pub async fn octets<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
 }
 
 /// `application/json` or a type built on it (RFC 6839 §3.1), with whatever parameters.
-fn is_json(request: &Request) -> bool {
-    let Some(value) = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
@@ -160,6 +178,11 @@ impl Fields {
     /// An optional field; `null` counts as absent.
     pub fn take<T>(&mut self, name: &'static str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<T> {
         self.change(name, read).flatten()
+    }
+
+    /// Whether a field is there, and is not `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// A field that must be there.

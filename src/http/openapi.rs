@@ -27,6 +27,7 @@ const KEY: &str = "api-key";
         (name = "clients", description = "Clients, their tiers and what they use."),
         (name = "domains", description = "Domains: registered, found, changed, deleted."),
         (name = "records", description = "What to publish, what is there, and what happened."),
+        (name = "webhooks", description = "Told when something happens, and told when DNS changed."),
         (name = "operations", description = "How the service fares."),
     ),
     components(schemas(ProblemBody, FieldFault)),

@@ -49,6 +49,10 @@ pub enum Kind {
     NoSuchKey,
     /// No such setup link of this domain.
     NoSuchSetupLink,
+    /// No such webhook endpoint, or not the caller's.
+    NoSuchWebhookEndpoint,
+    /// No such delivery to this endpoint.
+    NoSuchDelivery,
     /// The path knows other methods.
     MethodNotAllowed,
     /// The body did not come in time.
@@ -57,6 +61,8 @@ pub enum Kind {
     DomainTaken,
     /// More than the client's tier allows.
     AllocationExceeded,
+    /// The client has as many webhook endpoints as it may.
+    TooManyWebhookEndpoints,
     /// The platform owns the clients.
     ClientsManagedElsewhere,
     /// The domain's name, written by another program, is none.
@@ -81,7 +87,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 28] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
@@ -93,10 +99,13 @@ impl Kind {
         Kind::NoSuchCheck,
         Kind::NoSuchKey,
         Kind::NoSuchSetupLink,
+        Kind::NoSuchWebhookEndpoint,
+        Kind::NoSuchDelivery,
         Kind::MethodNotAllowed,
         Kind::RequestTimeout,
         Kind::DomainTaken,
         Kind::AllocationExceeded,
+        Kind::TooManyWebhookEndpoints,
         Kind::ClientsManagedElsewhere,
         Kind::DomainMalformed,
         Kind::IdempotencyKeyRunning,
@@ -124,10 +133,15 @@ impl Kind {
             Kind::NoSuchCheck => (S::NOT_FOUND, "no-such-check", "No such check"),
             Kind::NoSuchKey => (S::NOT_FOUND, "no-such-key", "No such key"),
             Kind::NoSuchSetupLink => (S::NOT_FOUND, "no-such-setup-link", "No such setup link"),
+            Kind::NoSuchWebhookEndpoint => (S::NOT_FOUND, "no-such-webhook-endpoint", "No such webhook endpoint"),
+            Kind::NoSuchDelivery => (S::NOT_FOUND, "no-such-delivery", "No such delivery"),
             Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "The path knows other methods"),
             Kind::RequestTimeout => (S::REQUEST_TIMEOUT, "request-timeout", "The body did not come in time"),
             Kind::DomainTaken => (S::CONFLICT, "domain-taken", "The domain is taken"),
             Kind::AllocationExceeded => (S::CONFLICT, "allocation-exceeded", "The tier allows no more"),
+            Kind::TooManyWebhookEndpoints => {
+                (S::CONFLICT, "too-many-webhook-endpoints", "There are enough webhook endpoints")
+            }
             Kind::ClientsManagedElsewhere => {
                 (S::CONFLICT, "clients-managed-elsewhere", "Clients are managed elsewhere")
             }
@@ -241,10 +255,13 @@ impl From<Error> for Problem {
             Error::NoSuchCheck(_) => Kind::NoSuchCheck,
             Error::NoSuchKey(_) => Kind::NoSuchKey,
             Error::NoSuchSetupLink(_) => Kind::NoSuchSetupLink,
+            Error::NoSuchEndpoint(_) => Kind::NoSuchWebhookEndpoint,
+            Error::NoSuchDelivery(_) => Kind::NoSuchDelivery,
+            Error::TooManyEndpoints { .. } => Kind::TooManyWebhookEndpoints,
             Error::Forbidden { .. } => Kind::Forbidden,
             Error::Invalid(_) => Kind::Invalid,
             Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,
-            Error::DomainBusy => Kind::Unavailable,
+            Error::DomainBusy | Error::EndpointBusy => Kind::Unavailable,
             Error::DomainMalformed(_) => Kind::DomainMalformed,
             Error::AllocationExceeded { .. } => Kind::AllocationExceeded,
             Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,

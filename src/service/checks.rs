@@ -333,6 +333,9 @@ impl Service {
                 for event in &written.unwrap_or(settlement).events {
                     info!(domain.id = %claim.domain.id, event.id = %event.id, "{} {}", event.kind, claim.domain.domain);
                 }
+                if !settlement.events.is_empty() {
+                    self.wake_deliveries();
+                }
                 self.tell_settled(claim.domain.id);
             }
             Settled::LeaseLost => {

@@ -28,6 +28,21 @@ pub enum Error {
     /// No such key.
     #[error("there is no key {0}")]
     NoSuchKey(Uuid),
+    /// No such webhook endpoint, or not the caller's.
+    #[error("there is no webhook endpoint {0}")]
+    NoSuchEndpoint(Uuid),
+    /// No such delivery to this endpoint.
+    #[error("there is no delivery {0} to this endpoint")]
+    NoSuchDelivery(Uuid),
+    /// The client has as many endpoints as it may.
+    #[error("there are {limit} webhook endpoints already; remove one")]
+    TooManyEndpoints {
+        /// How many it may have.
+        limit: u32,
+    },
+    /// Others kept replacing the endpoint's secret while it was to be replaced; try again.
+    #[error("the endpoint's secret is being replaced by others")]
+    EndpointBusy,
     /// The caller's role may not do this at all.
     #[error("this needs {needs}")]
     Forbidden {

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 
 use crate::service::{Error, Service};
 use crate::store::idempotency::KEPT;
+use crate::store::receipt;
 
 /// The most rows removed in one step.
 const STEP_ROWS_MAX: u32 = 500;
@@ -18,6 +19,10 @@ pub enum Old {
     Checks,
     /// Events.
     Events,
+    /// Deliveries of events.
+    Deliveries,
+    /// Ids of webhooks that came in.
+    Receipts,
     /// Answers to requests with an `Idempotency-Key`.
     Answers,
     /// Setup links that ended long ago.
@@ -26,13 +31,15 @@ pub enum Old {
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 4] = [Old::Checks, Old::Events, Old::Answers, Old::SetupLinks];
+    pub const ALL: [Old; 6] = [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Old::Checks => "checks",
             Old::Events => "events",
+            Old::Deliveries => "deliveries",
+            Old::Receipts => "webhook ids",
             Old::Answers => "idempotency keys",
             Old::SetupLinks => "setup links",
         }
@@ -56,9 +63,10 @@ impl Service {
     /// [`Error::Store`]; nothing is forgotten.
     pub async fn forget(&self, what: Old) -> Result<Forgotten, Error> {
         let keep = match what {
-            Old::Checks | Old::Events | Old::SetupLinks => {
+            Old::Checks | Old::Events | Old::Deliveries | Old::SetupLinks => {
                 TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX)
             }
+            Old::Receipts => receipt::KEPT,
             Old::Answers => KEPT,
         };
         // Before the beginning of time: everything is kept.
@@ -68,6 +76,8 @@ impl Service {
         let count = match what {
             Old::Checks => self.store.check_prune(before, STEP_ROWS_MAX).await?,
             Old::Events => self.store.event_prune(before, STEP_ROWS_MAX).await?,
+            Old::Deliveries => self.store.delivery_prune(before, STEP_ROWS_MAX).await?,
+            Old::Receipts => self.store.receipt_prune(before, STEP_ROWS_MAX).await?,
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
             Old::SetupLinks => self.store.setup_link_prune(before, STEP_ROWS_MAX).await?,
         };

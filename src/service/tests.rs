@@ -24,7 +24,7 @@ use crate::service::checks::Due;
 use crate::service::domains::Registration;
 use crate::service::requirements::RequirementsGiven;
 use crate::service::schedule::{Rhythm, Rung};
-use crate::service::{Caller, Error, Service, Settings};
+use crate::service::{Caller, Error, Service, Settings, WebhookSettings};
 use crate::store::db::Db;
 use crate::store::{Client, DomainRow, Role, Settled, Store};
 use crate::verify::breaker::Rule;
@@ -122,6 +122,11 @@ pub(crate) fn settings() -> Settings {
         public_url: String::new(),
         breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_hours(24 * 90),
+        webhooks: WebhookSettings {
+            inbound_secrets: Vec::new(),
+            retry_schedule: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec(),
+            allow_private: false,
+        },
         profiles: BTreeMap::new(),
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::store::db::{Tx, db, statements, tx};
+use crate::store::delivery::write_of_domains;
 use crate::store::schedule::CheckReason;
 use crate::store::{Store, StoreError};
 
@@ -232,7 +233,7 @@ impl Store {
     }
 }
 
-/// Writes events in the transaction of what they tell.
+/// Writes events, and their deliveries to endpoints, in the transaction of what they tell.
 pub(in crate::store) async fn write_events(
     tx: &mut Tx,
     domain_id: Uuid,
@@ -248,5 +249,6 @@ pub(in crate::store) async fn write_events(
         })
         .map_err(StoreError::at(operation))?;
     }
-    Ok(())
+    let events: Vec<_> = events.iter().map(|event| (domain_id, event, at)).collect();
+    write_of_domains(tx, &events, operation).await
 }

@@ -14,15 +14,19 @@ pub mod migration;
 
 pub mod breaker;
 pub mod client;
+pub mod delivery;
+pub mod delivery_claim;
 pub mod domain;
 pub mod domain_add;
 pub mod domain_change;
+pub mod endpoint;
 pub mod history;
 pub mod idempotency;
 pub mod key;
 pub mod note;
 pub mod notice;
 pub mod prune;
+pub mod receipt;
 pub mod requirements;
 pub mod schedule;
 pub mod settle;
@@ -36,9 +40,12 @@ use chrono::{DateTime, Utc};
 pub use breaker::{Asked, NewLook};
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
+pub use delivery::{DeliveryRow, DeliveryStatus};
+pub use delivery_claim::{Attempt, DeliveryClaim, DeliverySettled, Disabling, Waiting, Which};
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
 pub use domain_add::{DomainAdded, NewDomain};
 pub use domain_change::{BindingChange, DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
+pub use endpoint::{DisabledReason, EndpointAdded, EndpointChange, EndpointRow, NewEndpoint, OlderSecret};
 pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
@@ -126,9 +133,12 @@ pub fn statements() -> Vec<Sql> {
         connect::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
+        delivery::STATEMENTS,
+        delivery_claim::STATEMENTS,
         domain::STATEMENTS,
         domain_add::STATEMENTS,
         domain_change::STATEMENTS,
+        endpoint::STATEMENTS,
         history::STATEMENTS,
         idempotency::STATEMENTS,
         key::STATEMENTS,
@@ -136,6 +146,7 @@ pub fn statements() -> Vec<Sql> {
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
         prune::STATEMENTS,
+        receipt::STATEMENTS,
         schedule::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,

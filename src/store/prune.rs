@@ -61,7 +61,7 @@ impl Store {
 }
 
 /// The least id of version 7 of this time's millisecond. RFC 9562 §5.7.
-fn first_id_of(time: DateTime<Utc>) -> Uuid {
+pub(in crate::store) fn first_id_of(time: DateTime<Utc>) -> Uuid {
     let milliseconds = u128::try_from(time.timestamp_millis()).unwrap_or(0);
     Uuid::from_u128(milliseconds << 80)
 }

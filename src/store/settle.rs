@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::store::breaker::{self, NewLook};
 use crate::store::db::{Tx, statements, tx};
+use crate::store::delivery::write_of_domains;
 use crate::store::notice::{self, Notice};
 use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
@@ -391,7 +392,7 @@ async fn give_up(
     Ok(Settled::LeaseLost)
 }
 
-/// Writes the evidence, unless it is known, the checks and their events.
+/// Writes the evidence, unless it is known, the checks, their events, and those events' deliveries.
 async fn keep(tx: &mut Tx, results: &[&CheckResult<'_>], operation: &'static str) -> Result<(), StoreError> {
     if results.is_empty() {
         return Ok(());
@@ -409,10 +410,16 @@ async fn keep(tx: &mut Tx, results: &[&CheckResult<'_>], operation: &'static str
     breaker::keep_looks(tx, &looks, operation).await?;
     if !events.is_empty() {
         let events = json(&events, operation)?;
-        tx!(tx, KEEP_EVENTS, |sql, connection| sqlx::query(sql).bind(events).execute(connection).await.map(|_| ()))
-            .map_err(StoreError::at(operation))?;
+        tx!(&mut *tx, KEEP_EVENTS, |sql, connection| {
+            sqlx::query(sql).bind(events).execute(connection).await.map(|_| ())
+        })
+        .map_err(StoreError::at(operation))?;
     }
-    Ok(())
+    let mut events = Vec::new();
+    for (claim, settlement) in results {
+        events.extend(settlement.events.iter().map(|event| (claim.domain.id, event, settlement.at)));
+    }
+    write_of_domains(tx, &events, operation).await
 }
 
 /// Each once, in the order of their digests, so that two transactions never wait for each other.

@@ -69,6 +69,12 @@ metrics_list! {
         "How long DNS servers took.";
     DNS_IN_FLIGHT = "sendready_dns_in_flight", Gauge, None, [], "Questions that are open now.";
     DOMAINS = "sendready_domains", Gauge, None, ["status"], "Domains, by status.";
+    WEBHOOK_ATTEMPTS = "sendready_webhook_attempts_total", Counter, None, ["result"],
+        "Attempts to deliver an event, by what came of them.";
+    WEBHOOK_SECONDS = "sendready_webhook_seconds", Histogram, Some(Unit::Seconds), [],
+        "How long receivers of events took.";
+    WEBHOOK_ATTEMPTS_RUNNING = "sendready_webhook_attempts_running", Gauge, None, [],
+        "Attempts to deliver an event that run now.";
     BREAKER_OPEN = "sendready_breaker_open", Gauge, None, [], "1 while the fleet breaker is open.";
     AUTHORITATIVE_UNREACHABLE = "sendready_dns_authoritative_unreachable", Gauge, None, [], "1 while no authoritative server anywhere answers.";
 }
@@ -238,6 +244,12 @@ pub fn dns_answered(vantage: Vantage, answer: &Answer, took: Duration) {
     histogram!(DNS_SECONDS.name, "vantage" => vantage).record(took);
 }
 
+/// Counts an attempt to deliver an event. `result` is a word of the program for what came of it.
+pub fn webhook_attempted(result: &'static str, took: Duration) {
+    counter!(WEBHOOK_ATTEMPTS.name, "result" => result).increment(1);
+    histogram!(WEBHOOK_SECONDS.name).record(took);
+}
+
 /// Something that is under way while this lives.
 #[must_use = "it counts for as long as it lives"]
 #[derive(Debug)]
@@ -254,6 +266,11 @@ impl UnderWay {
     /// A check.
     pub fn check() -> UnderWay {
         UnderWay::new(&CHECKS_RUNNING)
+    }
+
+    /// An attempt to deliver an event.
+    pub fn webhook_attempt() -> UnderWay {
+        UnderWay::new(&WEBHOOK_ATTEMPTS_RUNNING)
     }
 
     /// A question to a DNS server.
@@ -343,6 +360,9 @@ mod tests {
             || dns_answered(Vantage::Recursive, &Answer::Unknown(Failure::Servfail), second),
             r#"sendready_dns_answers_total{vantage="recursive",outcome="servfail"} 1"#,
         );
+        check(|| webhook_attempted("timeout", second), r#"sendready_webhook_attempts_total{result="timeout"} 1"#);
+        check(|| webhook_attempted("taken", second), "sendready_webhook_seconds_sum 1");
+        check(|| std::mem::forget(UnderWay::webhook_attempt()), "sendready_webhook_attempts_running 1");
         check(|| domains(Status::Active, 3), r#"sendready_domains{status="active"} 3"#);
         check(|| checks_due(7), "sendready_checks_due 7");
         check(breaker_opened, "sendready_breaker_open 1");

@@ -55,6 +55,16 @@ const LINES: &[Line] = &[
     line("POST",   "/v1/breaker/accept",               none, [200, 403, 403, 403]),
     line("GET",    "/v1/domains/{domain}/events/stream", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/domains/{domain}",             none, [204, 204, 404, 403]),
+    line("GET",    "/v1/webhook-endpoints",            none, [200, 200, 200, 403]),
+    line("POST",   "/v1/webhook-endpoints", || Some(json!({"url": "https://a.example/"})), [201, 201, 201, 403]),
+    line("GET",    "/v1/webhook-endpoints/{endpoint}", none, [200, 200, 404, 403]),
+    line("PATCH",  "/v1/webhook-endpoints/{endpoint}", || Some(json!({"enabled": false})), [200, 200, 404, 403]),
+    line("DELETE", "/v1/webhook-endpoints/{endpoint}", none, [204, 204, 404, 403]),
+    line("POST",   "/v1/webhook-endpoints/{endpoint}/rotate-secret", none, [200, 200, 404, 403]),
+    line("POST",   "/v1/webhook-endpoints/{endpoint}/test", none, [202, 202, 404, 403]),
+    line("GET",    "/v1/webhook-endpoints/{endpoint}/deliveries", none, [200, 200, 404, 403]),
+    line("POST",   "/v1/webhook-endpoints/{endpoint}/deliveries/{delivery}/retry", none, [202, 202, 404, 403]),
+    line("POST",   "/v1/webhooks/dns-changes", || Some(json!({"domain": "own.example.com"})), [202, 403, 403, 202]),
 ];
 
 #[tokio::test]
@@ -82,12 +92,25 @@ async fn every_endpoint_with_every_key() {
             made["id"].as_str().unwrap().to_owned()
         };
         let (own_link, other_link) = (link(own_domain).await, link(other_domain).await);
-        let at = |client: &dyn ToString, domain: &dyn ToString, name: &str, check: &str, link: &str| {
-            let path = path.replace("{client}", &client.to_string()).replace("{domain}", &domain.to_string());
-            path.replace("{name}", name).replace("{check}", check).replace("{link}", link)
+        let endpoint = async |client| {
+            let body = json!({"url": "https://hooks.example.com/", "client_id": client});
+            let made = house.operator("POST", "/v1/webhook-endpoints", Some(body)).await.json();
+            let id = made["id"].as_str().unwrap().to_owned();
+            let test = house.operator("POST", &format!("/v1/webhook-endpoints/{id}/test"), None).await.json();
+            (id, test["id"].as_str().unwrap().to_owned())
         };
-        let own_path = at(&own, &own_domain, "own.example.com", &own_check, &own_link);
-        let other_path = at(&other, &other_domain, "other.example.com", &other_check, &other_link);
+        let (own_endpoint, other_endpoint) = (endpoint(own).await, endpoint(other).await);
+        let with = |path: &str, link: &str, (endpoint, delivery): &(String, String)| {
+            path.replace("{link}", link).replace("{endpoint}", endpoint).replace("{delivery}", delivery)
+        };
+        let at = |client: &dyn ToString, domain: &dyn ToString, name: &str, check: &str| {
+            let path = path.replace("{client}", &client.to_string()).replace("{domain}", &domain.to_string());
+            path.replace("{name}", name).replace("{check}", check)
+        };
+        let own_path = at(&own, &own_domain, "own.example.com", &own_check);
+        let own_path = with(&own_path, &own_link, &own_endpoint);
+        let other_path = at(&other, &other_domain, "other.example.com", &other_check);
+        let other_path = with(&other_path, &other_link, &other_endpoint);
         // In the order in which a DELETE spoils nothing.
         let trials = [
             ("nobody", None, &own_path, 401),
@@ -115,14 +138,16 @@ async fn the_table_knows_every_endpoint() {
     let mut missing = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|_| path.starts_with("/v1/")) {
-            let template = path
-                .replace("{check_id}", "{check}")
-                .replace("{link_id}", "{link}")
-                .replace("by-name/{domain}", "by-name/{name}");
-            let template = match path.starts_with("/v1/clients") {
-                true => template.replace("{id}", "{client}"),
-                false => template.replace("{id}", "{domain}"),
+            let template = path.replace("{check_id}", "{check}").replace("by-name/{domain}", "by-name/{name}");
+            let template = template.replace("{delivery_id}", "{delivery}").replace("{link_id}", "{link}");
+            let of = if path.starts_with("/v1/clients") {
+                "{client}"
+            } else if path.starts_with("/v1/webhook-endpoints") {
+                "{endpoint}"
+            } else {
+                "{domain}"
             };
+            let template = template.replace("{id}", of);
             let is_known = LINES.iter().any(|line| line.path == template && line.method.eq_ignore_ascii_case(method));
             if !is_known && (method.as_str(), path.as_str()) != ("post", "/v1/domains") {
                 missing.push(format!("{method} {path}"));

@@ -63,6 +63,9 @@ async fn every_field_of_every_body_refuses_nonsense_by_its_name() {
     let house = House::new().await;
     let client = house.client("velocity").await;
     let domain = house.domain(client, "example.com").await;
+    let body = json!({"url": "https://hooks.example.com/"});
+    let endpoint = house.operator("POST", "/v1/webhook-endpoints", Some(body)).await.json();
+    let endpoint = endpoint["id"].as_str().unwrap().parse().unwrap();
     let document = serde_json::to_value(sendready::http::openapi()).unwrap();
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -71,7 +74,11 @@ async fn every_field_of_every_body_refuses_nonsense_by_its_name() {
             if schema.is_null() {
                 continue;
             }
-            let id = if path.starts_with("/v1/clients") { client } else { domain };
+            let id = match path.split('/').nth(2) {
+                Some("clients") => client,
+                Some("webhook-endpoints") => endpoint,
+                _ => domain,
+            };
             let path = path.replace("{id}", &id.to_string());
             let mut all = Vec::new();
             fields(&document, schema, "", &|value| value, &mut all);

@@ -18,7 +18,7 @@ use sendready::protocol::name::Name;
 use sendready::service::checks::Due;
 use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
-use sendready::service::{Role, Service, Settings};
+use sendready::service::{Role, Service, Settings, WebhookSettings};
 use sendready::store::Store;
 use sendready::verify::breaker::Rule;
 use sendready::verify::standing::Patience;
@@ -80,11 +80,18 @@ impl Answer {
 
 impl House {
     pub async fn new() -> House {
+        House::set_to(|_| {}).await
+    }
+
+    /// With other settings.
+    pub async fn set_to(change: impl FnOnce(&mut Settings)) -> House {
+        let mut settings = settings();
+        change(&mut settings);
         let folder = TempDir::new().unwrap();
         let hand = Hand::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let store = Store::connect(&format!("sqlite:{}", folder.path().join("test.db").display())).await.unwrap();
         store.migrate(hand.now()).await.unwrap();
-        let service = Service::new(store, settings(), hand.clock(), Chance::System);
+        let service = Service::new(store, settings, hand.clock(), Chance::System);
         let health = Health::default();
         let router = http::router(service.clone(), health.clone(), None);
         let operator = service.first_operator_key().await.unwrap().unwrap().expose_secret().to_owned();
@@ -191,6 +198,11 @@ pub fn settings() -> Settings {
         public_url: "https://sendready.example".to_owned(),
         breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_secs(90 * 86_400),
+        webhooks: WebhookSettings {
+            inbound_secrets: Vec::new(),
+            retry_schedule: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec(),
+            allow_private: false,
+        },
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),
     }
 }

@@ -60,6 +60,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("getrandom", &["chance"]),
     ("reqwest", &["sender"]),
+    ("rustls", &["sender"]),
+    ("webpki_roots", &["sender"]),
 ];
 
 /// The modules whose types are promises about bytes.

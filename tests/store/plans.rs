@@ -11,7 +11,8 @@ on_both!(
     lists_walk_indexes,
     settling_walks_indexes,
     people_before_a_hundred_thousand,
-    the_breaker_walks_indexes
+    the_breaker_walks_indexes,
+    webhooks_walk_indexes
 );
 
 const ROWS: u32 = 20_000;
@@ -42,18 +43,25 @@ async fn fill(world: &World) {
              CASE WHEN n % 1000 = 2 THEN 'verify' WHEN n % 1000 = 1 THEN NULL ELSE 'schedule' END FROM {numbers}"
         ))
         .await;
-    // Clients enough for their dedicated addresses to be worth an index.
-    let (client, n) = match world.place {
-        Place::Postgres(_) => ("gen_random_uuid()", "generate_series(1, 5000) AS n".to_owned()),
-        Place::Sqlite(_) => ("randomblob(16)", numbers.replace(&ROWS.to_string(), "5000")),
+    fill_dedicated_ips(world).await;
+    world.run("ANALYZE").await;
+}
+
+/// Clients enough for their dedicated addresses to be worth an index.
+async fn fill_dedicated_ips(world: &World) {
+    let (id, number) = match world.place {
+        Place::Postgres(_) => ("gen_random_uuid()", "generate_series(1, 5000) AS n"),
+        Place::Sqlite(_) => (
+            "randomblob(16)",
+            "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 5000) SELECT n FROM s)",
+        ),
     };
     world
-        .run(&format!("INSERT INTO clients (id, name, created_at) SELECT {client}, 'c' || n, '{past}'{cast} FROM {n}"))
+        .run(&format!("INSERT INTO clients (id, name, created_at) SELECT {id}, 'c' || n, '2026-01-02T03:04:05+00:00' FROM {number}"))
         .await;
     world
         .run("INSERT INTO sendready_dedicated_ips (address, client_id, created_at) SELECT name, id, created_at FROM clients")
         .await;
-    world.run("ANALYZE").await;
 }
 
 /// How the database means to run a statement of the store, its parameters filled in.
@@ -77,14 +85,77 @@ async fn plan(world: &World, name: &str, parameters: &[String]) -> Vec<String> {
     }
 }
 
+/// Many deliveries of some endpoints: most taken, some due, one in fifty asked for by hand.
+async fn fill_deliveries(world: &World) {
+    world.client(1, Tier::Velocity).await;
+    let (numbers, row_id, cast) = match world.place {
+        Place::Postgres(_) => (format!("generate_series(1, {ROWS}) AS n"), "gen_random_uuid()", "::timestamptz"),
+        Place::Sqlite(_) => (
+            format!(
+                "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) SELECT n FROM s)"
+            ),
+            "randomblob(16)",
+            "",
+        ),
+    };
+    let past = format!("'{}'{cast}", at(-60).to_rfc3339());
+    world
+        .run(&format!(
+            "INSERT INTO sendready_webhook_endpoints (id, client_id, url, events, secret, older_secrets, enabled, \
+             well_at, created_at, updated_at) SELECT {row_id}, CASE WHEN n % 2 = 0 THEN (SELECT id FROM clients) END, \
+             'https://a.example/', '', 'whsec_AAAA', '[]', TRUE, {past}, {past}, {past} FROM {numbers} WHERE n <= 500"
+        ))
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_webhook_deliveries (endpoint_id, event_id, kind, body, created_at, status, attempts, \
+             asked, next_attempt_at) SELECT e.id, {row_id}, 'domain.verified', '', {past}, 'pending', 0, n % 50 = 0, \
+             CASE WHEN n % 5 = 0 THEN {past} END FROM {numbers} \
+             CROSS JOIN (SELECT id FROM sendready_webhook_endpoints ORDER BY id LIMIT 5) AS e"
+        ))
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_webhook_receipts (source, webhook_id, received_at, taken) \
+             SELECT 'signature', 'm' || n, {past}, '' FROM {numbers}"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+}
+
+async fn webhooks_walk_indexes(world: World) {
+    fill_deliveries(&world).await;
+    let (now, one, two) = (quoted(&at(0).to_rfc3339()), literal(&world, 7), literal(&world, 8));
+    let is_sqlite = matches!(world.place, Place::Sqlite(_));
+    let due = "idx_sendready_webhook_deliveries_due";
+    // The primary key's index has a name of the database's own.
+    let primary =
+        if is_sqlite { "sqlite_autoindex_sendready_webhook_deliveries_1" } else { "sendready_webhook_deliveries_pkey" };
+    walks(&plan(&world, "delivery_claim::CLAIMABLE", &[now.clone(), "256".to_owned()]).await, &[due]);
+    let lend = [one.clone(), now.clone(), now.clone(), two.clone(), "4".to_owned()];
+    walks(&plan(&world, "delivery_claim::CLAIM", &lend).await, &[due]);
+    walks(&plan(&world, "delivery_claim::CLAIM_ASKED", &lend).await, &["idx_sendready_webhook_deliveries_asked"]);
+    let list = [one.clone(), two.clone(), "50".to_owned()];
+    walks(&plan(&world, "delivery::LIST", &list).await, &[primary]);
+    walks(&plan(&world, "delivery::RETRY", &[one.clone(), two.clone(), now.clone()]).await, &[primary]);
+    let prune = plan(&world, "delivery::PRUNE", &[one.clone(), "500".to_owned()]).await;
+    walks(&prune, &["idx_sendready_webhook_deliveries_event"]);
+    let of_client = plan(&world, "endpoint::LIST_OF_CLIENT", &[one.clone(), "50".to_owned(), two.clone()]).await;
+    walks(&of_client, &["idx_sendready_webhook_endpoints_client"]);
+    let forget = plan(&world, "receipt::PRUNE", &[quoted(&at(-90).to_rfc3339()), "500".to_owned()]).await;
+    walks(&forget, &["idx_sendready_webhook_receipts_received"]);
+}
+
 /// Refuses a plan that reads the whole table, or leaves one of the indexes unused.
 fn walks(plan: &[String], indexes: &[&str]) {
     let shown = plan.join("\n");
     for index in indexes {
         assert!(shown.contains(index), "{index} is not used:\n{shown}");
     }
-    let whole =
-        |line: &&String| line.contains("Seq Scan") || line.trim() == "SCAN email_domains" || line.trim() == "SCAN l";
+    let whole = |line: &&String| {
+        line.contains("Seq Scan")
+            || ["SCAN email_domains", "SCAN d", "SCAN l", "SCAN sendready_webhook_deliveries"].contains(&line.trim())
+    };
     assert_eq!(plan.iter().find(whole), None, "the whole table is read:\n{shown}");
 }
 
@@ -157,6 +228,7 @@ async fn people_before_a_hundred_thousand(world: World) {
     for _ in 0..=100_000 / ROWS {
         fill_all_due(&world).await;
     }
+    fill_dedicated_ips(&world).await;
     world.run("ANALYZE").await;
     let other = world.client(2, Tier::Velocity).await;
     world.domain(10, other, "asked.example", 0).await;

@@ -354,6 +354,7 @@ async fn a_check_during_a_change(world: World) {
         assert!(matches!(world.store.domain_change(id(10), &bind, at(22)).await.unwrap(), DomainChanged::Changed(_)));
         claim
     };
+    let settlement = sendready::store::Settlement { check_id: id(101), ..settlement };
     let lost = world.store.domain_settle(&claim, &settlement, at(23)).await.unwrap();
     assert_eq!(lost, Settled::LeaseLost, "a check that knew of other requirements binds nothing");
     assert_eq!(world.store.domain_get(id(10)).await.unwrap().unwrap().binding, Some(bound));

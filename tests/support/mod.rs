@@ -4,6 +4,7 @@ pub mod dns_server;
 pub mod knot;
 pub mod postgres;
 pub mod process;
+pub mod receiver;
 pub mod shown;
 pub mod unbound;
 

@@ -60,6 +60,8 @@ impl Serve {
         };
         // The pipe is read to its end, or the process would stand still at a full one.
         std::thread::spawn(move || lines.for_each(drop));
+        // Whoever asks in plain HTTP needs one all the same; a second time it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         Serve { child, client, url, key, printed_key: printed.is_some() }
     }

@@ -91,6 +91,7 @@ fn settings(lease: Duration) -> Settings {
         ..Profile::default()
     };
     Settings {
+        webhooks: sendready::service::WebhookSettings::default(),
         breaker: sendready::verify::breaker::Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         public_url: String::new(),
         patience: Patience {
