@@ -21,8 +21,9 @@ use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
 use crate::http::health::{CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::prune;
+use crate::jobs::{daily, prune};
 use crate::lifecycle::{End, Lifecycle};
+use crate::sending::health::Bounds;
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
 use crate::store::migration::{MigrateError, MigrationState};
@@ -146,6 +147,7 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     };
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
+    lifecycle.spawn("daily", daily::run(service.clone(), stop.soft.clone()));
     lifecycle.spawn("prune", prune::run(service, stop.soft.clone()));
     lifecycle.spawn("pulse", pulse(watched, health, stop.soft.clone()));
     lifecycle.spawn("metrics", async move {
@@ -211,6 +213,7 @@ pub fn settings(config: &Config) -> Settings {
         lease: checks.lease,
         concurrency: checks.concurrency,
         history_keep: config.history.keep,
+        sending: Bounds { bounce_max: config.sending.bounce_max, spam_max: config.sending.spam_max },
         profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),
     }
 }

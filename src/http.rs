@@ -21,6 +21,7 @@ mod clients;
 mod domains;
 mod history;
 mod list;
+mod mailboxes;
 mod openapi;
 mod records;
 mod tiers;
@@ -93,6 +94,17 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(history::checks))
         .routes(routes!(history::check))
         .routes(routes!(history::events))
+        .routes(routes!(mailboxes::mailbox_list, mailboxes::add::mailbox_add))
+        .routes(routes!(mailboxes::mailbox_get, mailboxes::change::mailbox_change, mailboxes::mailbox_delete))
+        .routes(routes!(mailboxes::change::mailbox_pause))
+        .routes(routes!(mailboxes::change::mailbox_resume))
+        .routes(routes!(mailboxes::change::mailbox_suspend))
+        .routes(routes!(mailboxes::change::mailbox_health))
+        .routes(routes!(mailboxes::readiness::mailbox_readiness))
+        .routes(routes!(mailboxes::readiness::domain_readiness))
+        .routes(routes!(mailboxes::sends::mailbox_send))
+        .routes(routes!(mailboxes::stats::warmup_stats_put))
+        .routes(routes!(mailboxes::stats::warmup_stats_list))
 }
 
 /// What anybody may ask.

@@ -4,6 +4,7 @@
 //! itself when the database comes back, and a panic in it ends the process.
 
 pub mod checks;
+pub mod daily;
 pub mod prune;
 
 use std::time::Duration;

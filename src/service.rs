@@ -8,15 +8,20 @@
 pub mod caller;
 pub mod checks;
 pub mod clients;
+pub mod daily;
 pub mod domains;
 pub mod error;
 pub mod history;
 pub mod idempotency;
 pub mod keys;
+pub mod mailboxes;
 pub mod prune;
+pub mod readiness;
 pub mod records;
 pub mod requirements;
 pub mod schedule;
+pub mod sends;
+pub mod warmup_stats;
 
 pub(crate) mod events;
 mod notes;
@@ -37,12 +42,14 @@ pub use crate::service::error::{Error, FieldFault};
 
 // What ways in get and give; they know no store.
 pub use crate::store::{
-    Began, CheckRow, Client, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place, Role, StoreError,
+    Began, CheckRow, Client, DomainFilter, EventRow, Failing, IdempotencyScope, MailboxRow, OperatorStatus, Place,
+    Role, StoreError, WarmupStatsRow,
 };
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::providers::Profile;
+use crate::sending::health::Bounds;
 use crate::service::keys::KeyCache;
 use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
@@ -68,6 +75,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
+    /// Above which rates a mailbox is paused. `sending.*`.
+    pub sending: Bounds,
     /// What each provider requires. `[providers.NAME]`.
     pub profiles: BTreeMap<String, Profile>,
 }

@@ -27,6 +27,7 @@ const KEY: &str = "api-key";
         (name = "clients", description = "Clients, their tiers and what they use."),
         (name = "domains", description = "Domains: registered, found, changed, deleted."),
         (name = "records", description = "What to publish, what is there, and what happened."),
+        (name = "mailboxes", description = "Mailboxes, their warm-up, what they may send and what they sent."),
         (name = "operations", description = "How the service fares."),
     ),
     components(schemas(ProblemBody, FieldFault)),

@@ -47,6 +47,8 @@ pub enum Kind {
     NoSuchCheck,
     /// No such key.
     NoSuchKey,
+    /// No such mailbox, or not the caller's.
+    NoSuchMailbox,
     /// The path knows other methods.
     MethodNotAllowed,
     /// The body did not come in time.
@@ -59,6 +61,14 @@ pub enum Kind {
     ClientsManagedElsewhere,
     /// The domain's name, written by another program, is none.
     DomainMalformed,
+    /// Another mailbox has the address.
+    MailboxTaken,
+    /// A mailbox's rates are out of bounds.
+    MailboxUnhealthy,
+    /// The gate is closed.
+    NotReady,
+    /// All that may be sent today is sent.
+    DailyLimitReached,
     /// The first request with this `Idempotency-Key` is still running.
     IdempotencyKeyRunning,
     /// The body is larger than we read.
@@ -79,7 +89,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 29] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
@@ -90,12 +100,17 @@ impl Kind {
         Kind::NoSuchDomain,
         Kind::NoSuchCheck,
         Kind::NoSuchKey,
+        Kind::NoSuchMailbox,
         Kind::MethodNotAllowed,
         Kind::RequestTimeout,
         Kind::DomainTaken,
         Kind::AllocationExceeded,
         Kind::ClientsManagedElsewhere,
         Kind::DomainMalformed,
+        Kind::MailboxTaken,
+        Kind::MailboxUnhealthy,
+        Kind::NotReady,
+        Kind::DailyLimitReached,
         Kind::IdempotencyKeyRunning,
         Kind::BodyTooLarge,
         Kind::UnsupportedMediaType,
@@ -120,6 +135,7 @@ impl Kind {
             Kind::NoSuchDomain => (S::NOT_FOUND, "no-such-domain", "No such domain"),
             Kind::NoSuchCheck => (S::NOT_FOUND, "no-such-check", "No such check"),
             Kind::NoSuchKey => (S::NOT_FOUND, "no-such-key", "No such key"),
+            Kind::NoSuchMailbox => (S::NOT_FOUND, "no-such-mailbox", "No such mailbox"),
             Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "The path knows other methods"),
             Kind::RequestTimeout => (S::REQUEST_TIMEOUT, "request-timeout", "The body did not come in time"),
             Kind::DomainTaken => (S::CONFLICT, "domain-taken", "The domain is taken"),
@@ -128,6 +144,10 @@ impl Kind {
                 (S::CONFLICT, "clients-managed-elsewhere", "Clients are managed elsewhere")
             }
             Kind::DomainMalformed => (S::CONFLICT, "domain-malformed", "The domain's name is malformed"),
+            Kind::MailboxTaken => (S::CONFLICT, "mailbox-taken", "The address is taken"),
+            Kind::MailboxUnhealthy => (S::CONFLICT, "mailbox-unhealthy", "The mailbox is not healthy"),
+            Kind::NotReady => (S::CONFLICT, "not-ready", "The mailbox may not send"),
+            Kind::DailyLimitReached => (S::CONFLICT, "daily-limit-reached", "The daily limit is reached"),
             Kind::IdempotencyKeyRunning => (S::CONFLICT, "idempotency-key-running", "The first request still runs"),
             Kind::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Kind::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "JSON is needed"),
@@ -236,6 +256,12 @@ impl From<Error> for Problem {
             Error::NoSuchDomain(_) => Kind::NoSuchDomain,
             Error::NoSuchCheck(_) => Kind::NoSuchCheck,
             Error::NoSuchKey(_) => Kind::NoSuchKey,
+            Error::NoSuchMailbox(_) => Kind::NoSuchMailbox,
+            Error::MailboxOwn | Error::MailboxTaken => Kind::MailboxTaken,
+            Error::MailboxUnhealthy(_) => Kind::MailboxUnhealthy,
+            Error::NotReady(_) => Kind::NotReady,
+            Error::DailyLimitReached { .. } => Kind::DailyLimitReached,
+            Error::SendKeyReused => Kind::IdempotencyKeyReused,
             Error::Forbidden { .. } => Kind::Forbidden,
             Error::Invalid(_) => Kind::Invalid,
             Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,

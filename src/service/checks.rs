@@ -184,6 +184,7 @@ impl Service {
     /// [`Error::Store`]; nothing is written. It may be tried again until the lease ends.
     pub async fn settle(&self, claim: &Claim, examined: &Examined) -> Result<Settled, Error> {
         let Examined { report, settlement } = examined;
+        self.note_staleness_ended(claim, settlement).await?;
         let settled = self.store.domain_settle(claim, settlement, self.clock.now()).await?;
         let took = Duration::from_millis(u64::from(settlement.took_ms));
         match settled {

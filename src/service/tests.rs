@@ -18,6 +18,7 @@ use crate::dns::zone_text::ZoneText;
 use crate::protocol::dkim::PublicKey;
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
+use crate::sending::health::Bounds;
 use crate::sending::tier::Tier;
 use crate::service::checks::Due;
 use crate::service::domains::Registration;
@@ -118,6 +119,7 @@ pub(crate) fn settings() -> Settings {
         lease: Duration::from_secs(60),
         concurrency: 8,
         history_keep: Duration::from_hours(24 * 90),
+        sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::new(),
     }
 }

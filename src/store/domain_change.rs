@@ -10,7 +10,7 @@ use crate::store::domain::{DomainRow, Row, domain_columns, get_living_locked};
 use crate::store::history::write_events;
 use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::schedule::{CheckReason, earliest};
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{NewEvent, Store, StoreError, warmup};
 use crate::verify::standing::{Standing, Status, SuspendedReason};
 
 /// What to change of a domain; `None` leaves as it is, `Some(None)` clears.
@@ -106,6 +106,7 @@ impl Store {
             return Ok(DomainChanged::NoSuchDomain);
         };
         let row = row.read(OPERATION)?;
+        warmup::follow(&mut tx, &before, &after.standing(), after.dns_configured, now, OPERATION).await?;
         if after.status != before.status {
             write_events(&mut tx, id, None, &change.events, now, OPERATION).await?;
         }

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -30,6 +30,7 @@ const MIGRATIONS: [Migration; 3] = [
         sql: include_str!("../../migrations/017_email_infrastructure.sql"),
     },
     Migration { version: 18, name: "018_service", sql: include_str!("../../migrations/018_service.sql") },
+    Migration { version: 23, name: "023_sending", sql: include_str!("../../migrations/023_sending.sql") },
 ];
 
 /// What of PostgreSQL's text SQLite does not know, and what it gets instead. Types it takes as they stand.

@@ -19,11 +19,17 @@ pub mod domain_change;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod mailbox;
+pub mod mailbox_add;
+pub mod mailbox_change;
 pub mod note;
 pub mod prune;
 pub mod requirements;
 pub mod schedule;
+pub mod send;
 pub mod settle;
+pub mod warmup;
+pub mod warmup_stats;
 
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
@@ -34,10 +40,15 @@ pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
 pub use key::{KeyAdded, KeyRow, NewKey, Role};
+pub use mailbox::{MailboxDomain, MailboxRow, MailboxWatch};
+pub use mailbox_add::{MailboxAdded, NewMailbox};
+pub use mailbox_change::MailboxUpdate;
 pub use migration::{Applied, MigrateError, MigrationState};
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
+pub use send::{Grant, Send, SendKey, Sent};
 pub use settle::{Settled, Settlement};
+pub use warmup_stats::WarmupStatsRow;
 
 use crate::store::db::{Sql, db, statements};
 
@@ -107,11 +118,17 @@ pub fn statements() -> Vec<Sql> {
         history::STATEMENTS,
         idempotency::STATEMENTS,
         key::STATEMENTS,
+        mailbox::STATEMENTS,
+        mailbox_add::STATEMENTS,
+        mailbox_change::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
         prune::STATEMENTS,
         schedule::STATEMENTS,
+        send::STATEMENTS,
         settle::STATEMENTS,
+        warmup::STATEMENTS,
+        warmup_stats::STATEMENTS,
     ]
     .concat()
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::store::db::{Tx, statements, tx};
 use crate::store::history::write_events;
 use crate::store::schedule::{CheckReason, Claim};
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{NewEvent, Store, StoreError, warmup};
 use crate::verify::evidence::stored::Stored;
 use crate::verify::standing::{Standing, SuspendedReason};
 
@@ -99,6 +99,8 @@ impl Store {
             tx.commit(OPERATION).await?;
             return Ok(Settled::LeaseLost);
         }
+        let (standing, dns_configured) = (&settlement.standing, settlement.dns_configured);
+        warmup::follow(&mut tx, &claim.domain, standing, dns_configured, now, OPERATION).await?;
         keep(&mut tx, claim, settlement, OPERATION).await?;
         write_events(&mut tx, claim.domain.id, Some(settlement.check_id), &settlement.events, settlement.at, OPERATION)
             .await?;

@@ -15,6 +15,7 @@ use sendready::dns::zone_text::ZoneText;
 use sendready::http;
 use sendready::http::health::Health;
 use sendready::protocol::name::Name;
+use sendready::sending::health::Bounds;
 use sendready::service::checks::Due;
 use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
@@ -188,6 +189,7 @@ fn settings() -> Settings {
         lease: Duration::from_secs(60),
         concurrency: 4,
         history_keep: Duration::from_secs(90 * 86_400),
+        sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),
     }
 }
