@@ -63,6 +63,7 @@ async fn every_field_of_every_body_refuses_nonsense_by_its_name() {
     let house = House::new().await;
     let client = house.client("velocity").await;
     let domain = house.domain(client, "example.com").await;
+    let mailbox = house.mailbox(domain, "max@example.com").await;
     let document = serde_json::to_value(sendready::http::openapi()).unwrap();
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -71,8 +72,12 @@ async fn every_field_of_every_body_refuses_nonsense_by_its_name() {
             if schema.is_null() {
                 continue;
             }
-            let id = if path.starts_with("/v1/clients") { client } else { domain };
-            let path = path.replace("{id}", &id.to_string());
+            let id = match path.split('/').nth(2) {
+                Some("clients") => client,
+                Some("mailboxes") => mailbox,
+                _ => domain,
+            };
+            let path = path.replace("{id}", &id.to_string()).replace("{date}", "2027-01-10");
             let mut all = Vec::new();
             fields(&document, schema, "", &|value| value, &mut all);
             for (pointer, bodies) in all {

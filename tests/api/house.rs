@@ -113,6 +113,14 @@ impl House {
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
+    /// A new mailbox; its id.
+    pub async fn mailbox(&self, domain: Uuid, address: &str) -> Uuid {
+        let path = format!("/v1/domains/{domain}/mailboxes");
+        let answer = self.operator("POST", &path, Some(json!({"email_address": address}))).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["id"].as_str().unwrap().parse().unwrap()
+    }
+
     /// A request with the operator's key.
     pub async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         self.call(method, path, Some(&self.operator), body).await
