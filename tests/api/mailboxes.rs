@@ -46,6 +46,8 @@ impl Scene {
     async fn verified() -> Scene {
         let scene = Scene::new().await;
         assert_eq!(scene.house.check_all(&zone("")).await, 1);
+        // Events of one instant have no order.
+        scene.house.hand.advance(Duration::from_secs(1));
         scene
     }
 
@@ -175,7 +177,7 @@ async fn paused_resumed_suspended() {
     assert_eq!(as_client("resume").await.problem(), "forbidden");
     assert_eq!(scene.readiness().await, "no no 0/10 mailbox.suspended");
     assert_eq!(scene.call("POST", "/resume", None).await.json()["status"], "warming");
-    assert_eq!(scene.event_kinds().await, ["mailbox.paused", "domain.records_changed", "domain.verified"]);
+    assert_eq!(scene.event_kinds().await, ["mailbox.paused", "domain.verified"]);
 }
 
 #[tokio::test]
