@@ -21,8 +21,8 @@ use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
 use crate::http::health::{CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::{daily, prune};
-use crate::lifecycle::{End, Lifecycle};
+use crate::jobs::{daily, prune, replicas};
+use crate::lifecycle::{End, Lifecycle, allow_open_files};
 use crate::sending::health::Bounds;
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings};
@@ -111,10 +111,13 @@ pub async fn migration_status(config: &Config) -> Result<Vec<MigrationState>, St
 ///
 /// # Errors
 ///
-/// [`StartError::Store`], [`StartError::Migrate`].
+/// [`StartError::Store`], [`StartError::Migrate`], [`StartError::Service`].
 pub async fn service_on_migrated_store(config: &Config) -> Result<Service, StartError> {
     let store = migrated_store(config).await?;
-    Ok(Service::new(store, settings(config), Clock::System, Chance::default()))
+    let service = Service::new(store, settings(config), Clock::System.ruled(), Chance::default());
+    // Before anything is lent or written by a clock of our own.
+    service.follow_database_time().await?;
+    Ok(service)
 }
 
 /// Runs the API and the background work until a signal ends it.
@@ -123,6 +126,7 @@ pub async fn service_on_migrated_store(config: &Config) -> Result<Service, Start
 ///
 /// [`StartError`], before anything is served.
 pub async fn serve(config: Config) -> Result<End, StartError> {
+    allow_open_files();
     let metrics = Metrics::install()?;
     let resolver = resolver(&config)?;
     let service = service_on_migrated_store(&config).await?;
@@ -148,7 +152,14 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
     lifecycle.spawn("daily", daily::run(service.clone(), stop.soft.clone()));
-    lifecycle.spawn("prune", prune::run(service, stop.soft.clone()));
+    lifecycle.spawn("hear", replicas::hear(service.clone(), stop.soft.clone()));
+    lifecycle.spawn("clock", replicas::follow_clock(service.clone(), stop.soft.clone()));
+    lifecycle.spawn("prune", prune::run(service.clone(), stop.soft.clone()));
+    let soft = stop.soft.clone();
+    lifecycle.spawn("close", async move {
+        soft.cancelled().await;
+        service.close();
+    });
     lifecycle.spawn("pulse", pulse(watched, health, stop.soft.clone()));
     lifecycle.spawn("metrics", async move {
         tokio::select! {
@@ -214,6 +225,7 @@ pub fn settings(config: &Config) -> Settings {
         concurrency: checks.concurrency,
         history_keep: config.history.keep,
         sending: Bounds { bounce_max: config.sending.bounce_max, spam_max: config.sending.spam_max },
+        public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
         profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),
     }
 }

@@ -19,6 +19,9 @@ pub const SECRET_OCTETS: usize = 32;
 /// What every key of ours begins with, so that a scanner of source code can tell one.
 pub const KEY_PREFIX: &str = "sr_";
 
+/// What every setup link's token begins with.
+pub const SETUP_PREFIX: &str = "srl_";
+
 /// The share by which jitter moves a wait, up or down, in percent.
 const JITTER_PERCENT: u64 = 10;
 
@@ -65,6 +68,16 @@ impl Chance {
         SecretString::from(format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)))
     }
 
+    /// A new token of a setup link: [`SETUP_PREFIX`] and 43 characters of base64url, 256 bits.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no randomness to give; see [`Chance::octets`].
+    pub fn setup_token(&self) -> SecretString {
+        let octets: [u8; SECRET_OCTETS] = self.octets();
+        SecretString::from(format!("{SETUP_PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)))
+    }
+
     /// A number, every one as likely. For pure functions that take their chance as an argument.
     ///
     /// # Panics
@@ -92,6 +105,14 @@ impl Chance {
         }
         octets
     }
+}
+
+/// The time that [`Chance::id`] made an id at, to the microsecond, or one less. Of other ids it means nothing.
+pub fn time_of(id: Uuid) -> Option<DateTime<Utc>> {
+    let octets = id.as_u128();
+    let milliseconds = i64::try_from(octets >> 80).ok()?;
+    let fraction = i64::try_from((octets >> 64) & 0xFFF).ok()?;
+    DateTime::from_timestamp_micros(milliseconds.checked_mul(1_000)?.checked_add(fraction * 1_000 / 4_096)?)
 }
 
 /// A sequence that is the same in every run. Its clones share it.
@@ -130,6 +151,15 @@ mod tests {
 
     fn at(microseconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(1_700_000_000_000_000 + microseconds).unwrap()
+    }
+
+    #[test]
+    fn the_time_of_an_id_is_the_one_it_was_made_at() {
+        for microsecond in [0_i64, 1, 499, 500, 998, 999] {
+            let at = DateTime::from_timestamp_micros(1_700_000_000_123_000 + microsecond).unwrap();
+            let read = time_of(Chance::seeded(1).id(at)).unwrap();
+            assert!((0..=1).contains(&(at - read).num_microseconds().unwrap()), "{at} {read}");
+        }
     }
 
     #[test]

@@ -21,9 +21,12 @@ mod clients;
 mod domains;
 mod history;
 mod list;
+mod look;
 mod mailboxes;
 mod openapi;
 mod records;
+mod setup_links;
+mod stream;
 mod tiers;
 
 use axum::Router;
@@ -91,6 +94,9 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(domains::domain_by_name))
         .routes(routes!(records::records))
         .routes(routes!(records::verify))
+        .routes(routes!(stream::stream))
+        .routes(routes!(setup_links::setup_link_list, setup_links::setup_link_create))
+        .routes(routes!(setup_links::setup_link_get, setup_links::setup_link_revoke))
         .routes(routes!(history::checks))
         .routes(routes!(history::check))
         .routes(routes!(history::events))

@@ -6,6 +6,7 @@
 pub mod checks;
 pub mod daily;
 pub mod prune;
+pub mod replicas;
 
 use std::time::Duration;
 

@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,6 +32,22 @@ const FAILED: u8 = 70;
 
 /// The exit code after a second signal: that of a shell's child that SIGINT ended.
 const INTERRUPTED: u8 = 130;
+
+/// How many files a process may want to have open: connections, sockets to name servers, the database.
+const OPEN_FILES: u64 = 65_536;
+
+/// Lets this process open as many files as the system allows without asking: shells allow 1,024, and each connection
+/// that waits is one. Where it may not, it serves with what it has.
+pub fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if limit.current.is_some_and(|now| now < current) {
+        let wanted = Rlimit { current: Some(current), maximum: limit.maximum };
+        if let Err(fault) = setrlimit(Resource::Nofile, wanted) {
+            warn!(%fault, "Cannot open more than {:?} files; raise `ulimit -n` if many are to wait", limit.current);
+        }
+    }
+}
 
 /// What tells a job to stop. Its clones tell the same.
 #[derive(Debug, Clone, Default)]

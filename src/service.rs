@@ -18,14 +18,18 @@ pub mod mailboxes;
 pub mod prune;
 pub mod readiness;
 pub mod records;
+pub mod replicas;
 pub mod requirements;
 pub mod schedule;
 pub mod sends;
+pub mod setup_links;
 pub mod warmup_stats;
+pub mod webhook_word;
 
 pub(crate) mod events;
 mod notes;
 mod verify_rate;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -34,7 +38,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use crate::service::caller::Caller;
@@ -53,6 +58,7 @@ use crate::sending::health::Bounds;
 use crate::service::keys::KeyCache;
 use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
+use crate::service::waiting::Waiting;
 use crate::store::Store;
 use crate::verify::standing::Patience;
 
@@ -77,6 +83,8 @@ pub struct Settings {
     pub history_keep: Duration,
     /// Above which rates a mailbox is paused. `sending.*`.
     pub sending: Bounds,
+    /// How the world reaches us, without a slash at its end. `http.public_url`.
+    pub public_url: String,
     /// What each provider requires. `[providers.NAME]`.
     pub profiles: BTreeMap<String, Profile>,
 }
@@ -90,6 +98,8 @@ pub struct Service {
     pub(crate) chance: Chance,
     wake: Arc<Notify>,
     settled: broadcast::Sender<Uuid>,
+    waiting: Arc<Waiting>,
+    closing: CancellationToken,
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
 }
@@ -104,6 +114,8 @@ impl Service {
             chance,
             wake: Arc::default(),
             settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
+            waiting: Arc::default(),
+            closing: CancellationToken::new(),
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
         }
@@ -136,7 +148,7 @@ impl Service {
 
     /// The ids of domains as their checks settle in this process, from now on.
     ///
-    /// Other replicas' checks are not among them: whoever waits must also look from time to time.
+    /// Other replicas' checks are not among them: [`Service::watch`] hears of those, too.
     pub fn settled(&self) -> broadcast::Receiver<Uuid> {
         self.settled.subscribe()
     }
@@ -145,6 +157,34 @@ impl Service {
     pub(crate) fn tell_settled(&self, domain_id: Uuid) {
         // An error says that nobody listens.
         let _ = self.settled.send(domain_id);
+        self.tell_changed(domain_id);
+    }
+
+    /// Hears of every change of one domain from now on, here and on other replicas: its checks, and what people change.
+    ///
+    /// A word may be missed: whoever waits must also look from time to time.
+    pub fn watch(&self, domain_id: Uuid) -> watch::Receiver<()> {
+        self.waiting.watch(domain_id)
+    }
+
+    /// Says that a domain has changed.
+    pub(crate) fn tell_changed(&self, domain_id: Uuid) {
+        self.waiting.tell(domain_id);
+    }
+
+    /// Says that words may have been missed: everybody who waits looks.
+    pub fn tell_missed(&self) {
+        self.waiting.tell_all();
+    }
+
+    /// Says that whoever waits must be answered now: the process is about to stop.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Ends when whoever waits must be answered now.
+    pub async fn closed(&self) {
+        self.closing.cancelled().await;
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod api;
 mod architecture;
+mod chaos;
 mod commands;
 mod config;
 mod conformance;

@@ -9,4 +9,7 @@ mod mailboxes;
 mod once;
 mod refusals;
 mod serving;
+mod setup_links;
+mod staged;
 mod story;
+mod waiting;

@@ -2,14 +2,18 @@
 
 mod world;
 
+mod announce;
 mod clients;
 mod connection;
 mod domains;
 mod keys;
 mod mailboxes;
+mod notices;
 mod plans;
 mod schedule;
 mod schema;
 mod sending;
 mod settle;
+mod setup_links;
+mod staged;
 mod statements;

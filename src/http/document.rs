@@ -33,6 +33,8 @@ pub struct Kept {
     pub status: Status,
     /// The flags, as last definitely known; a report may say `unknown` where a flag still says true.
     pub flags: Flags,
+    /// The column `dns_configured`: all four flags, but where the platform set it and `mx_valid` was never judged.
+    pub dns_configured: bool,
     /// When it is looked at next.
     pub next_check_at: Option<DateTime<Utc>>,
     /// A check runs now.
@@ -94,10 +96,10 @@ pub struct Document {
     checking: bool,
     /// Since when nobody could tell; null while somebody can.
     stale_since: Option<DateTime<Utc>>,
-    /// When asking again is worth it.
+    /// When asking again is worth it. Soon, too, while something is staged.
     #[schema(example = 5)]
     poll_after_seconds: Option<u64>,
-    /// One entry per record to publish.
+    /// One entry per record to publish, and one more for each that is `staged` beside another of the same name.
     records: Vec<RecordBody>,
     /// What the SPF record costs; null where none was judged.
     spf: Option<SpfBody>,
@@ -132,7 +134,11 @@ pub struct RecordBody {
     /// `add`, `replace` or `keep`.
     #[schema(example = "add")]
     action: &'static str,
-    /// Required since a change, but not binding yet.
+    /// Required since a change of a verified domain's requirements, and not binding yet: no flag, status or event rests
+    /// on this entry. It binds once a check finds it valid, and what it replaces binds until then. Where the same
+    /// record serves both (the SPF record, the policy, another key of one selector), it has two entries: one without
+    /// `staged`, which counts, and one with it, whose `value` does for both. Publish the `value` of every entry that
+    /// is not `valid`.
     staged: bool,
     /// The time to live that we recommend, in seconds.
     #[schema(example = 3600)]
@@ -293,7 +299,7 @@ impl Document {
             client_id: Some(kept.client_id),
             provider: Some(kept.provider.clone()),
             status: Some(kept.status.as_str()),
-            dns_configured: kept.flags.all(),
+            dns_configured: kept.dns_configured,
             spf_valid: kept.flags.spf,
             dkim_valid: kept.flags.dkim,
             dmarc_valid: kept.flags.dmarc,
@@ -475,6 +481,7 @@ mod tests {
             provider: "manual".to_owned(),
             status: Status::Active,
             flags: Flags { spf: true, dkim: true, dmarc: true, mx: true },
+            dns_configured: true,
             next_check_at: None,
             checking: true,
             stale_since: None,

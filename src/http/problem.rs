@@ -49,6 +49,8 @@ pub enum Kind {
     NoSuchKey,
     /// No such mailbox, or not the caller's.
     NoSuchMailbox,
+    /// No such setup link of this domain.
+    NoSuchSetupLink,
     /// The path knows other methods.
     MethodNotAllowed,
     /// The body did not come in time.
@@ -89,7 +91,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 29] = [
+    pub const ALL: [Kind; 30] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
@@ -101,6 +103,7 @@ impl Kind {
         Kind::NoSuchCheck,
         Kind::NoSuchKey,
         Kind::NoSuchMailbox,
+        Kind::NoSuchSetupLink,
         Kind::MethodNotAllowed,
         Kind::RequestTimeout,
         Kind::DomainTaken,
@@ -136,6 +139,7 @@ impl Kind {
             Kind::NoSuchCheck => (S::NOT_FOUND, "no-such-check", "No such check"),
             Kind::NoSuchKey => (S::NOT_FOUND, "no-such-key", "No such key"),
             Kind::NoSuchMailbox => (S::NOT_FOUND, "no-such-mailbox", "No such mailbox"),
+            Kind::NoSuchSetupLink => (S::NOT_FOUND, "no-such-setup-link", "No such setup link"),
             Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "The path knows other methods"),
             Kind::RequestTimeout => (S::REQUEST_TIMEOUT, "request-timeout", "The body did not come in time"),
             Kind::DomainTaken => (S::CONFLICT, "domain-taken", "The domain is taken"),
@@ -262,6 +266,7 @@ impl From<Error> for Problem {
             Error::NotReady(_) => Kind::NotReady,
             Error::DailyLimitReached { .. } => Kind::DailyLimitReached,
             Error::SendKeyReused => Kind::IdempotencyKeyReused,
+            Error::NoSuchSetupLink(_) => Kind::NoSuchSetupLink,
             Error::Forbidden { .. } => Kind::Forbidden,
             Error::Invalid(_) => Kind::Invalid,
             Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,

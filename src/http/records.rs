@@ -2,19 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::caller::{At, Known};
+use crate::http::caller::{At, Looker};
 use crate::http::document::{Document, Kept};
 use crate::http::etag;
 use crate::http::json::Nothing;
-use crate::http::problem::{Kind, Problem, ProblemBody};
+use crate::http::look::{Onlooker, Seen};
+use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::Query;
 use crate::service::Service;
 use crate::service::records::RecordsView;
@@ -31,10 +32,10 @@ pub(super) struct Advanced {
 
 /// A domain's records: what to publish, what is there, and what is wrong.
 ///
-/// While not all is valid, asking brings the next check forward. The weak `ETag` is over everything but times.
+/// While not all is valid, or something is staged, asking brings the next check forward. The weak `ETag` is over everything but times.
 #[utoipa::path(get, path = "/v1/domains/{id}/records", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
-    ("wait" = Option<u32>, Query, description = "Seconds to hold the answer until it changes, 1 to 30. Read, but not acted on in this release: the answer comes at once.", minimum = 1, maximum = 30),
+    ("wait" = Option<u32>, Query, description = "With `If-None-Match`: how many seconds the answer is held until the records change, 1 to 30.", minimum = 1, maximum = 30),
     ("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer: 304 while nothing has changed."),
 ), responses(
     (status = 200, description = "The records.", body = Document, headers(("etag" = String, description = "A weak tag over everything but times."))),
@@ -43,53 +44,64 @@ pub(super) struct Advanced {
 ))]
 pub(super) async fn records(
     State(service): State<Service>,
-    Known(caller): Known,
+    Looker(_): Looker,
     At(id): At<Uuid>,
     mut query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // Promised for a later release, and not acted on yet.
-    let _ = query.wait();
+    let wait = query.wait();
     query.end()?;
-    let view = service.records(&caller, id).await?;
-    let document = serde_json::to_value(document(&view)).map_err(|fault| Problem {
-        cause: Some(format!("the records document cannot be written: {fault}")),
-        ..Problem::new(Kind::Internal)
-    })?;
-    let tag = etag::weak(&document);
-    let is_known = etag::is_known(&headers, &tag);
-    // It may be kept, but is asked about every time. RFC 9111 §5.2.2.4.
-    let headers = [(ETAG, tag), (CACHE_CONTROL, "private, no-cache".to_owned())];
-    if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    let mut onlooker = Onlooker::new(service, &headers, id);
+    let until = Instant::now() + wait.unwrap_or_default();
+    let seen = onlooker.see_other_than(|tag| wait.is_some() && etag::is_known(&headers, tag), until).await?;
+    if etag::is_known(&headers, &seen.tag) {
+        return Ok((StatusCode::NOT_MODIFIED, seen.headers(), ()).into_response());
     }
-    Ok((headers, Json(document)).into_response())
+    Ok(seen.into_response())
 }
 
 /// Ask for a check at once.
 ///
 /// Send no body, or `{}`. A check that runs is joined. It never resets status or flags. More than six a minute are refused.
+/// With `wait`, the answer is the records as soon as the check is done; 202 when that is not in time.
 #[utoipa::path(post, path = "/v1/domains/{id}/verify", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
-    ("wait" = Option<u32>, Query, description = "Seconds to wait for the check to end, 1 to 30. Read, but not acted on in this release: the answer comes at once, as 202.", minimum = 1, maximum = 30),
+    ("wait" = Option<u32>, Query, description = "How many seconds to wait for the check to be done, 1 to 30.", minimum = 1, maximum = 30),
 ), responses(
+    (status = 200, description = "With `wait`: the check is done, and these are the records.", body = Document, headers(("etag" = String, description = "A weak tag over everything but times."))),
     (status = 202, description = "It is due, or running.", body = Advanced),
     (status = 409, description = "`domain-malformed`: the row's name is no normal domain name.", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "`too-many-verifications`; `Retry-After` says when.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn verify(
     State(service): State<Service>,
-    Known(caller): Known,
+    Looker(caller): Looker,
     At(id): At<Uuid>,
     mut query: Query,
+    headers: HeaderMap,
     _: Nothing,
-) -> Result<(StatusCode, Json<Advanced>), Problem> {
-    // Promised for a later release, and not acted on yet.
-    let _ = query.wait();
+) -> Result<Response, Problem> {
+    let wait = query.wait();
     query.end()?;
+    let mut onlooker = Onlooker::new(service.clone(), &headers, id);
+    let asked_at = service.clock().now();
     let advanced = service.verify(&caller, id).await?;
+    if let Some(wait) = wait {
+        let until = Instant::now() + wait;
+        loop {
+            let view = onlooker.view().await?;
+            // A check that ran when it was asked for is joined.
+            if view.row.last_checked_at.is_some_and(|at| at >= asked_at) {
+                return Ok(Seen::of(&view)?.into_response());
+            }
+            if !onlooker.wait(until).await {
+                break;
+            }
+        }
+    }
     let state = if advanced.running { "running" } else { "queued" };
-    Ok((StatusCode::ACCEPTED, Json(Advanced { state, next_check_at: advanced.next_check_at })))
+    let body = Advanced { state, next_check_at: advanced.next_check_at };
+    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }
 
 /// The document of a domain's records.
@@ -101,6 +113,7 @@ pub(super) fn document(view: &RecordsView) -> Document {
         provider: row.provider.clone(),
         status: row.status,
         flags: row.standing().flags,
+        dns_configured: row.dns_configured,
         next_check_at: row.next_check_at,
         checking: view.checking,
         stale_since: row.stale_since,

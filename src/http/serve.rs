@@ -28,8 +28,8 @@ const HEAD_OCTETS_MAX: usize = 32 * 1024;
 /// The most headers of a request; beyond it hyper answers 431.
 const HEADERS_MAX: usize = 64;
 
-/// The most connections at once. More wait in the system's queue until one ends.
-const CONNECTIONS_MAX: usize = 1_024;
+/// The most connections at once: thousands of long polls and streams. More wait in the system's queue until one ends.
+const CONNECTIONS_MAX: usize = 4_096;
 
 /// How long accepting rests when the system has no more file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(200);

@@ -6,7 +6,10 @@
 //! that. Rows that the platform wrote were not asked for by a client, and adopting many is not held up.
 //! With one slot, every fourth check is the sweep's.
 //!
-//! Without work it looks once a second, and at once when woken.
+//! Without work it looks once a second, and at once when woken. Results go through one settler, so that those
+//! that end together are written together.
+
+mod settler;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -14,13 +17,15 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinSet};
+use futures_util::FutureExt;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::jobs::BackOff;
+use crate::jobs::checks::settler::Settler;
 use crate::service::checks::{CLIENTS_EXCEPTED_MAX, CheckReason, Claim, Due, Examined, Resolver};
 use crate::service::{Error, Service};
 use crate::telemetry::chain;
@@ -61,8 +66,8 @@ pub async fn run(
     hard: CancellationToken,
     tell: impl Fn(Pulse) + Send,
 ) {
-    let worker = Worker { service, resolver };
     let mut running = Running::default();
+    let worker = Worker::new(service, resolver, &mut running);
     let mut back_off = BackOff::default();
     let mut counted_at: Option<Instant> = None;
     while !soft.is_cancelled() {
@@ -95,9 +100,17 @@ pub async fn run(
 struct Worker {
     service: Service,
     resolver: Arc<dyn Resolver>,
+    settler: Settler,
 }
 
 impl Worker {
+    /// A worker whose results are written by a task of `running`.
+    fn new(service: Service, resolver: Arc<dyn Resolver>, running: &mut Running) -> Worker {
+        let (settler, writing) = Settler::new(service.clone());
+        running.tasks.spawn(writing);
+        Worker { service, resolver, settler }
+    }
+
     /// Says in the metrics how many are due. The database's faults show where domains are taken.
     async fn count_due(&self) {
         if let Ok(count) = self.service.store().domain_due_count(self.service.clock().now()).await {
@@ -193,7 +206,7 @@ impl Worker {
         let _under_way = UnderWay::check();
         let lease_ends = Instant::now() + self.service.settings().lease;
         match self.service.run(&*self.resolver, &claim).await {
-            Ok(examined) => self.settle(&claim, &examined, lease_ends).await,
+            Ok(examined) => self.settle(claim, examined, lease_ends).await,
             Err(fault) => {
                 warn!(fault = chain(&fault), "{} was not checked", claim.domain.domain);
                 // Not given back: whatever failed would fail again at once. It falls due when the lease ends.
@@ -202,12 +215,12 @@ impl Worker {
     }
 
     /// Settles, again and again while the database is down, until the lease ends.
-    async fn settle(&self, claim: &Claim, examined: &Examined, lease_ends: Instant) {
+    async fn settle(&self, mut claim: Claim, mut examined: Examined, lease_ends: Instant) {
         let mut back_off = BackOff::default();
         loop {
-            let Err(fault) = self.service.settle(claim, examined).await else {
-                return;
-            };
+            let Some((of, with, outcome)) = self.settler.settle(claim, examined).await else { return };
+            let Err(fault) = outcome else { return };
+            (claim, examined) = (of, with);
             let wait = back_off.failed();
             if Instant::now() + wait >= lease_ends {
                 error!(fault = chain(&fault), "The check of {} is lost; it will be made again", claim.domain.domain);
@@ -284,13 +297,21 @@ impl Running {
         clients
     }
 
-    /// Waits for one check to end; for ever when none runs. A panic in it goes on here.
+    /// Waits for one check to end, and takes in all that have ended by then; for ever when none runs. A panic in one
+    /// goes on here.
     async fn next(&mut self) {
-        let id = match self.tasks.join_next_with_id().await {
-            Some(Ok((id, ()))) => id,
-            Some(Err(fault)) if fault.is_panic() => resume_unwind(fault.into_panic()),
-            Some(Err(fault)) => fault.id(),
-            None => return pending().await,
+        let Some(ended) = self.tasks.join_next_with_id().await else { return pending().await };
+        self.end(ended);
+        while let Some(Some(ended)) = self.tasks.join_next_with_id().now_or_never() {
+            self.end(ended);
+        }
+    }
+
+    fn end(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(fault) if fault.is_panic() => resume_unwind(fault.into_panic()),
+            Err(fault) => fault.id(),
         };
         self.claims.remove(&id);
     }

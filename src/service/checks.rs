@@ -6,31 +6,39 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use thiserror::Error;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use crate::chance::time_of;
 use crate::checker::{self, Checked, JudgeFault, Limits};
 use crate::service::notes;
-use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
+use crate::service::requirements::{self, ExpectationFault, domain_of, staging_of};
 use crate::service::schedule::{after, next_check_at};
 use crate::service::{Error, Service, events};
 use crate::store::note::{self, Note};
-use crate::store::{DomainRow, Settled, Settlement};
+use crate::store::{DomainRow, Requirements, RowRequirements, Settlement};
+use crate::telemetry::chain;
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
 use crate::verify::doubt;
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
-use crate::verify::judge::{judge, verdicts};
+use crate::verify::judge::verdicts;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
-use crate::verify::standing::{self, Standing};
+use crate::verify::staged::{self, Judged, Staging};
+use crate::verify::standing::{self, Standing, Status};
+
+/// How far the ids of a check stand from those of the one before it: it has fewer events than this has microseconds.
+const IDS_APART: TimeDelta = TimeDelta::microseconds(100);
 
 /// What a worker holds: it names neither the store nor DNS.
 pub use crate::dns::Resolver;
 pub use crate::store::schedule::CLIENTS_EXCEPTED_MAX;
-pub use crate::store::{CheckReason, Claim};
+pub use crate::store::settle::TOGETHER_MAX;
+pub use crate::store::{CheckReason, Claim, Settled};
 
 /// Which of the domains that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +58,17 @@ pub struct Examined {
     pub report: Report,
     /// What to write.
     pub settlement: Settlement,
+}
+
+/// Why a result that was to be written with others is not.
+#[derive(Debug, Error)]
+pub enum Unsettled {
+    /// It was tried.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// Another was tried before it, and the database did not answer.
+    #[error("the database did not answer for another result before this one")]
+    NotTried,
 }
 
 impl Service {
@@ -89,22 +108,29 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]: the last check could not be read, and this one was not begun. [`Error::DomainMalformed`]
+    /// [`Error::Store`]: the last check could not be read, or that nobody could tell until now not be noted; there is
+    /// nothing to settle. [`Error::DomainMalformed`]
     /// for a claim that [`Service::due`] would not have given out. [`Error::Judge`]: given back, to be tried later.
     pub async fn run(&self, resolver: &dyn Resolver, claim: &Claim) -> Result<Examined, Error> {
         let row = &claim.domain;
-        let before = self.latest_notes(row.id).await?;
-        let expectation = self.expectation_or_soundness(row)?;
+        let last = match row.last_checked_at {
+            Some(_) => self.latest_check(row.id).await?,
+            None => None,
+        };
+        let before = last.as_ref().map(|check| note::of_value(&check.verdicts)).unwrap_or_default();
+        let staging = self.staging_or_soundness(row)?;
         let begun = Instant::now();
         let limits = Limits::within(self.settings.lease * 2 / 3);
-        let checked = match checker::check(resolver, &limits, |evidence| judge(&expectation, evidence)).await {
+        let checked = match checker::check(resolver, &limits, |evidence| staged::judge(&staging, evidence)).await {
             Ok(checked) => checked,
             Err(fault) => return Err(self.gave_up(claim, fault).await),
         };
-        let Checked { judgement: report, evidence, question_count: questions, .. } = checked;
-        let seen = Seen { report: &report, evidence: &evidence, questions, took: begun.elapsed() };
+        let Checked { judgement: judged, evidence, question_count: questions, .. } = checked;
+        let (took, after_id) = (begun.elapsed(), last.map(|check| check.id));
+        let seen = Seen { report: &judged.report, judged: &judged, evidence: &evidence, questions, took, after_id };
         let settlement = self.settlement(claim, &before, &seen, self.clock.now());
-        Ok(Examined { report, settlement })
+        self.note_staleness_ended(claim, &settlement).await?;
+        Ok(Examined { report: judged.report, settlement })
     }
 
     /// A fault of ours, and no word about the domain: nothing changes, and it is tried again as if it were failing.
@@ -118,14 +144,14 @@ impl Service {
         }
     }
 
-    fn expectation_or_soundness(&self, row: &DomainRow) -> Result<Expectation, Error> {
-        match expectation_of(row, &self.settings.profiles) {
-            Ok((expectation, _)) => Ok(expectation),
+    fn staging_or_soundness(&self, row: &DomainRow) -> Result<Staging, Error> {
+        match staging_of(row, &self.settings.profiles) {
+            Ok((staging, _)) => Ok(staging),
             Err(fault @ ExpectationFault::Malformed { .. }) => Err(Error::DomainMalformed(fault.to_string())),
             Err(ExpectationFault::Unreadable(what)) => {
                 error!(domain.id = %row.id, what, "The requirements of {} do not read back; judging soundness", row.domain);
                 let domain = domain_of(&row.domain).map_err(|fault| Error::DomainMalformed(fault.to_string()))?;
-                Ok(Expectation::soundness_of(domain))
+                Ok(Staging::bound(Expectation::soundness_of(domain)))
             }
         }
     }
@@ -143,10 +169,13 @@ impl Service {
             now,
             min_interval,
         );
+        let earliest_at = after(now, self.settings.rhythm.min_interval);
         let (after, happenings) = standing::after(&standing, verdicts, now, self.settings.patience);
         let notes = notes::notes(seen.report, before, &doubts, now);
-        // Ids sort by their microsecond: those of one check keep the order in which they are told.
-        let mut at = now;
+        // Ids sort by their microsecond: those of one check keep the order in which they are told, and those of one
+        // domain that of its checks, even when the clock was set back in between.
+        let first_at = seen.after_id.and_then(time_of).map_or(now, |last| now.max(last + IDS_APART));
+        let mut at = first_at;
         let mut next_id = || {
             at += TimeDelta::microseconds(1);
             self.chance.id(at)
@@ -159,33 +188,92 @@ impl Service {
             events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
         let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
-        let by_rhythm = next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number());
+        let by_rhythm = sooner(
+            next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number()),
+            self.staged_check_at(row, &after, seen.report, now),
+        );
         Settlement {
             at: now,
             standing: after,
             dns_configured: dns_configured(row, &after, seen.report),
+            binding: binding(row, &after, &seen.judged.binding),
             verdicts: note::to_value(&notes),
             evidence: to_stored(seen.evidence),
-            changes: events::changes(&standing, &after),
+            changes: events::changes(&standing, &after, &seen.judged.bound),
             all_valid: seen.report.is_all_valid(),
             next_check_at: sooner(by_rhythm, doubts.into_values().min().map(|from| from.max(now + min_interval))),
+            earliest_at,
             events,
-            check_id: self.chance.id(now),
+            check_id: self.chance.id(first_at),
             reason: claim.reason,
             questions: u32::try_from(seen.questions).unwrap_or(u32::MAX),
             took_ms: u32::try_from(seen.took.as_millis()).unwrap_or(u32::MAX),
         }
     }
 
+    /// When a domain with something staged is to be looked at for it: down the ladder from the change on, as a pending
+    /// one. Nothing where that has ended, or nothing is staged.
+    fn staged_check_at(
+        &self,
+        row: &DomainRow,
+        after: &Standing,
+        report: &Report,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        if !report.has_staged() || after.status != Status::Active {
+            return None;
+        }
+        let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
+        next_check_at(&Standing::NEW, row.pending_since, now, rhythm, patience, self.chance.number())
+    }
+
     /// Writes a check's result, all or nothing, and only while the lease is ours.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]; nothing is written. It may be tried again until the lease ends.
+    /// [`Error::Store`]; nothing is known to be written. It may be tried again until the lease ends.
     pub async fn settle(&self, claim: &Claim, examined: &Examined) -> Result<Settled, Error> {
-        let Examined { report, settlement } = examined;
-        self.note_staleness_ended(claim, settlement).await?;
-        let settled = self.store.domain_settle(claim, settlement, self.clock.now()).await?;
+        let settled = self.store.domain_settle(claim, &examined.settlement, self.clock.now()).await?;
+        self.after_settling(claim, examined, settled);
+        Ok(settled)
+    }
+
+    /// Writes the results of checks that ended together, in one transaction; what became of each, in their order.
+    ///
+    /// Should the database refuse that, each is written alone, so that one takes no other with it; should it not
+    /// answer, nobody else is tried. Whoever is not settled may be tried again until the lease ends.
+    pub async fn settle_all(&self, checks: &[(Claim, Examined)]) -> Vec<Result<Settled, Unsettled>> {
+        let results: Vec<_> = checks.iter().map(|(claim, examined)| (claim, &examined.settlement)).collect();
+        let fault = match self.store.domain_settle_all(&results, self.clock.now()).await {
+            Ok(settled) => {
+                for ((claim, examined), settled) in checks.iter().zip(&settled) {
+                    self.after_settling(claim, examined, *settled);
+                }
+                return settled.into_iter().map(Ok).collect();
+            }
+            Err(fault) => fault,
+        };
+        let mut outcomes = Vec::with_capacity(checks.len());
+        if checks.len() > 1 && fault.is_refusal() {
+            warn!(fault = chain(&fault), "{} results could not be written together; trying each alone", checks.len());
+            for (claim, examined) in checks {
+                match self.settle(claim, examined).await {
+                    Err(Error::Store(fault)) if !fault.is_refusal() => {
+                        outcomes.push(Err(Unsettled::Failed(fault.into())));
+                        break;
+                    }
+                    outcome => outcomes.push(outcome.map_err(Unsettled::Failed)),
+                }
+            }
+        } else {
+            outcomes.push(Err(Unsettled::Failed(fault.into())));
+        }
+        outcomes.resize_with(checks.len(), || Err(Unsettled::NotTried));
+        outcomes
+    }
+
+    /// Counts and tells what came of a check.
+    fn after_settling(&self, claim: &Claim, Examined { report, settlement }: &Examined, settled: Settled) {
         let took = Duration::from_millis(u64::from(settlement.took_ms));
         match settled {
             Settled::Done => {
@@ -201,7 +289,6 @@ impl Service {
                 info!(domain.id = %claim.domain.id, "Dropped a check of {}: it was changed meanwhile", claim.domain.domain);
             }
         }
-        Ok(settled)
     }
 
     /// Gives a claim back untouched.
@@ -225,6 +312,15 @@ fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
     }
 }
 
+/// What counts after a check. Of a domain that was never verified nothing is recorded: all that is required does.
+fn binding(row: &DomainRow, after: &Standing, binding: &Expectation) -> Option<Requirements> {
+    if let RowRequirements::Unreadable(_) = row.requirements {
+        // Whoever can read them again goes on from here.
+        return row.binding.clone();
+    }
+    staged::is_verified(after).then(|| requirements::to_stored(binding))
+}
+
 /// A denial in doubt is looked at again as soon as that can settle it.
 fn sooner(by_rhythm: Option<DateTime<Utc>>, doubt: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
     by_rhythm.into_iter().chain(doubt).min()
@@ -233,9 +329,12 @@ fn sooner(by_rhythm: Option<DateTime<Utc>>, doubt: Option<DateTime<Utc>>) -> Opt
 /// What a check saw.
 struct Seen<'s> {
     report: &'s Report,
+    judged: &'s Judged,
     evidence: &'s Evidence,
     questions: usize,
     took: Duration,
+    /// The id of the check before it.
+    after_id: Option<Uuid>,
 }
 
 fn result_of(report: &Report) -> CheckResult {

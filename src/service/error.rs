@@ -26,6 +26,9 @@ pub enum Error {
     /// No such mailbox, or not the caller's.
     #[error("there is no mailbox {0}")]
     NoSuchMailbox(Uuid),
+    /// No such setup link of this domain.
+    #[error("there is no setup link {0} of this domain")]
+    NoSuchSetupLink(Uuid),
     /// No such key.
     #[error("there is no key {0}")]
     NoSuchKey(Uuid),

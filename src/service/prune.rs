@@ -20,11 +20,13 @@ pub enum Old {
     Events,
     /// Answers to requests with an `Idempotency-Key`.
     Answers,
+    /// Setup links that ended long ago.
+    SetupLinks,
 }
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 3] = [Old::Checks, Old::Events, Old::Answers];
+    pub const ALL: [Old; 4] = [Old::Checks, Old::Events, Old::Answers, Old::SetupLinks];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Old {
             Old::Checks => "checks",
             Old::Events => "events",
             Old::Answers => "idempotency keys",
+            Old::SetupLinks => "setup links",
         }
     }
 }
@@ -53,7 +56,9 @@ impl Service {
     /// [`Error::Store`]; nothing is forgotten.
     pub async fn forget(&self, what: Old) -> Result<Forgotten, Error> {
         let keep = match what {
-            Old::Checks | Old::Events => TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX),
+            Old::Checks | Old::Events | Old::SetupLinks => {
+                TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX)
+            }
             Old::Answers => KEPT,
         };
         // Before the beginning of time: everything is kept.
@@ -64,6 +69,7 @@ impl Service {
             Old::Checks => self.store.check_prune(before, STEP_ROWS_MAX).await?,
             Old::Events => self.store.event_prune(before, STEP_ROWS_MAX).await?,
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
+            Old::SetupLinks => self.store.setup_link_prune(before, STEP_ROWS_MAX).await?,
         };
         Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })
     }

@@ -10,17 +10,17 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::service::notes;
-use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of};
+use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of, staging_of};
 use crate::service::schedule::after;
 use crate::service::{Caller, Error, Service};
 use crate::store::note::{self, Note};
-use crate::store::{Advanced, CheckReason, DomainRow};
+use crate::store::{Advanced, CheckReason, CheckRow, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
 use crate::verify::finding::Finding;
 use crate::verify::finding::zone::ZoneFinding;
-use crate::verify::judge::judge_partly;
 use crate::verify::report::Report;
+use crate::verify::staged;
 use crate::verify::standing::Status;
 
 /// How long a check usually takes: to be waited beyond the time at which it is due.
@@ -55,7 +55,7 @@ pub struct RecordsView {
 impl Service {
     /// A domain's records and status.
     ///
-    /// While not all is valid, asking brings its next check forward, though never closer than
+    /// While not all is valid, or something is staged, asking brings its next check forward, though never closer than
     /// `checks.min_interval` to its last.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Service {
         let row = self.see_living_domain(caller, id).await?;
         let mut view = self.records_of(row).await?;
         let now = self.clock.now();
-        if !view.report.is_all_valid()
+        if (!view.report.is_all_valid() || view.report.has_staged())
             && self.comes_sooner(&view.row, now)
             && let Some(advanced) = self.advance(id, CheckReason::Poll, now).await?
         {
@@ -77,18 +77,27 @@ impl Service {
         Ok(view)
     }
 
+    /// The same for somebody who only looks on: nothing is brought forward.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::records`].
+    pub async fn records_as_they_are(&self, caller: &Caller, id: Uuid) -> Result<RecordsView, Error> {
+        let row = self.see_living_domain(caller, id).await?;
+        self.records_of(row).await
+    }
+
     /// The same without bringing anything forward; the caller has seen to it that the row may be seen.
     pub(crate) async fn records_of(&self, row: DomainRow) -> Result<RecordsView, Error> {
-        let (expectation, requirements) =
-            expectation_of(&row, &self.settings.profiles).map_err(|fault| match fault {
-                ExpectationFault::Malformed { .. } => Error::DomainMalformed(fault.to_string()),
-                ExpectationFault::Unreadable(what) => {
-                    let operation = "domain_get";
-                    Error::Store(crate::store::StoreError::Corrupt { operation, what })
-                }
-            })?;
+        let (staging, requirements) = staging_of(&row, &self.settings.profiles).map_err(|fault| match fault {
+            ExpectationFault::Malformed { .. } => Error::DomainMalformed(fault.to_string()),
+            ExpectationFault::Unreadable(what) => {
+                let operation = "domain_get";
+                Error::Store(crate::store::StoreError::Corrupt { operation, what })
+            }
+        })?;
         let evidence = self.latest_evidence(&row).await?;
-        let mut report = judge_partly(&expectation, &evidence);
+        let mut report = staged::judge_partly(&staging, &evidence);
         if requirements == RequirementsSource::Missing {
             // What nobody requires is `unchecked` for ever, and only who runs us can say what is to be required.
             let provider = row.provider.clone();
@@ -120,8 +129,12 @@ impl Service {
 
     /// The notes of the last check; none before the first.
     pub(crate) async fn latest_notes(&self, domain_id: Uuid) -> Result<Vec<Note>, Error> {
-        let last = self.store.check_list(domain_id, None, 1).await?;
-        Ok(last.first().map(|check| note::of_value(&check.verdicts)).unwrap_or_default())
+        Ok(self.latest_check(domain_id).await?.map(|check| note::of_value(&check.verdicts)).unwrap_or_default())
+    }
+
+    /// The last check that settled; nothing before the first.
+    pub(crate) async fn latest_check(&self, domain_id: Uuid) -> Result<Option<CheckRow>, Error> {
+        Ok(self.store.check_list(domain_id, None, 1).await?.pop())
     }
 
     /// Asks for a check at once; one that runs is joined.

@@ -3,6 +3,7 @@
 mod access;
 mod checking;
 mod given;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl World {
         let mut settings = settings();
         change(&mut settings);
         let service = Service::new(store, settings, hand.clock(), Chance::default());
-        let operator = Caller { key_id: Uuid::nil(), role: Role::Operator, client_id: None };
+        let operator = Caller { key_id: Uuid::nil(), role: Role::Operator, client_id: None, domain_id: None };
         World { service, hand, operator, _directory: directory }
     }
 
@@ -118,6 +119,7 @@ pub(crate) fn settings() -> Settings {
         },
         lease: Duration::from_secs(60),
         concurrency: 8,
+        public_url: String::new(),
         history_keep: Duration::from_hours(24 * 90),
         sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::new(),

@@ -10,6 +10,7 @@ use crate::sending::tier::Resource;
 use crate::store::client::{lock, usage};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::domain::{DomainRow, Row, by_name, domain_columns};
+use crate::store::notice::Notice;
 use crate::store::requirements::Requirements;
 use crate::store::schedule::earliest;
 use crate::store::{Store, StoreError, warmup};
@@ -70,7 +71,7 @@ statements! {
     // `last_checked_at` stays, for the least interval counts from it; without its evidence it shows nothing.
     // What an operator suspended comes back suspended; `status` is as it was before the row was deleted by SQL, and
     // 'deleted' where we deleted it, which kept the reason.
-    REVIVE = "UPDATE email_domains SET provider = $2, requirements = $3, infraforge_domain_id = $4, \
+    REVIVE = "UPDATE email_domains SET provider = $2, requirements = $3, binding = NULL, infraforge_domain_id = $4, \
         smartlead_domain_id = $5, dns_configured = FALSE, spf_valid = FALSE, dkim_valid = FALSE, \
         dmarc_valid = FALSE, mx_valid = FALSE, \
         status = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
@@ -80,7 +81,7 @@ statements! {
         verified_at = NULL, degraded_since = NULL, suspends_at = NULL, recovering_since = NULL, \
         stale_since = NULL, last_success_at = NULL, evidence_digest = NULL, \
         malformed = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, \
-        next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
+        follow_up_at = NULL, last_follow_up_at = NULL, next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
         WHERE id = $1 RETURNING ", domain_columns!();
     MAILBOXES = "SELECT COUNT(*) FROM email_mailboxes WHERE domain_id = $1 AND deleted_at IS NULL";
 }
@@ -138,6 +139,7 @@ impl Store {
             // Open again with the standing that it will get.
             warmup::close_domain(&mut tx, row.id, deleted_at, None, OPERATION).await?;
         }
+        self.tell_replicas(&mut tx, &Notice::due(row.id), OPERATION).await?;
         tx.commit(OPERATION).await?;
         Ok(if is_revived { DomainAdded::Revived(row) } else { DomainAdded::Added(row) })
     }

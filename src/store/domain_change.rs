@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::store::db::{Tx, db, statements, tx};
 use crate::store::domain::{DomainRow, Row, domain_columns, get_living_locked};
 use crate::store::history::write_events;
+use crate::store::notice::Notice;
 use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::schedule::{CheckReason, earliest};
 use crate::store::{NewEvent, Store, StoreError, warmup};
@@ -18,6 +19,8 @@ use crate::verify::standing::{Standing, Status, SuspendedReason};
 pub struct DomainChange {
     /// Other requirements; a running check's result is dropped, and a new check is due.
     pub requirements: Option<RequirementsChange>,
+    /// Other requirements that count; a running check's result is dropped, and a new check is due.
+    pub binding: Option<BindingChange>,
     /// Another daily limit.
     pub daily_send_limit: Option<i32>,
     /// Another id at the provider.
@@ -41,6 +44,15 @@ pub struct RequirementsChange {
     pub to: Requirements,
 }
 
+/// Other requirements that count, made out of those that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingChange {
+    /// What was read. Where a check has changed it since, the change does not take place.
+    pub from: Option<Requirements>,
+    /// What it is to be; nothing: all that is required counts.
+    pub to: Option<Requirements>,
+}
+
 /// What came of [`Store::domain_change`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum DomainChanged {
@@ -48,7 +60,7 @@ pub enum DomainChanged {
     Changed(Box<DomainRow>),
     /// There is no such domain, or it is deleted.
     NoSuchDomain,
-    /// The requirements are no longer those that the change was made from; nothing has changed.
+    /// The requirements, or what of them counts, are no longer those that the change was made from; nothing has changed.
     RequirementsMoved,
 }
 
@@ -70,14 +82,20 @@ statements! {
         pending_since = CASE WHEN $14 THEN $15 ELSE pending_since END, \
         lease_until = CASE WHEN $14 THEN NULL ELSE lease_until END, \
         lease_token = CASE WHEN $14 THEN NULL ELSE lease_token END, \
-        check_again_at = CASE WHEN $14 THEN NULL ELSE check_again_at END, updated_at = $15 \
+        check_again_at = CASE WHEN $14 THEN NULL ELSE check_again_at END, updated_at = $15, binding = $16 \
         WHERE id = $1 RETURNING ", domain_columns!();
     // The reason outlives the row, so that registering it again does not lift an operator's suspension.
-    DELETE = "UPDATE email_domains SET suspended_reason = CASE WHEN status = 'suspended' \
+    DELETE = "WITH gone AS (UPDATE email_domains SET suspended_reason = CASE WHEN status = 'suspended' \
             THEN COALESCE(suspended_reason, 'operator') END, \
         status = 'deleted', deleted_at = $2, updated_at = $2, next_check_at = NULL, check_reason = NULL, \
         check_again_at = NULL, lease_until = NULL, lease_token = NULL \
-        WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted'";
+        WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' RETURNING id) \
+        SELECT id, CAST(pg_notify('sendready', $3) AS TEXT) FROM gone"
+        => "UPDATE email_domains SET suspended_reason = CASE WHEN status = 'suspended' \
+            THEN COALESCE(suspended_reason, 'operator') END, \
+        status = 'deleted', deleted_at = $2, updated_at = $2, next_check_at = NULL, check_reason = NULL, \
+        check_again_at = NULL, lease_until = NULL, lease_token = NULL \
+        WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' RETURNING id, $3";
     MARK_MALFORMED = "UPDATE email_domains SET malformed = $2, lease_until = NULL, lease_token = NULL WHERE id = $1";
 }
 
@@ -101,6 +119,9 @@ impl Store {
         if change.requirements.as_ref().is_some_and(|change| change.from != before.requirements) {
             return Ok(DomainChanged::RequirementsMoved);
         }
+        if change.binding.as_ref().is_some_and(|change| change.from != before.binding) {
+            return Ok(DomainChanged::RequirementsMoved);
+        }
         let after = change.applied(&before, now);
         let Some(row) = write(&mut tx, &after, is_other(&before, &after), now, OPERATION).await? else {
             return Ok(DomainChanged::NoSuchDomain);
@@ -110,6 +131,7 @@ impl Store {
         if after.status != before.status {
             write_events(&mut tx, id, None, &change.events, now, OPERATION).await?;
         }
+        self.tell_replicas(&mut tx, &Notice::due(id), OPERATION).await?;
         tx.commit(OPERATION).await?;
         Ok(DomainChanged::Changed(Box::new(row)))
     }
@@ -122,8 +144,9 @@ impl Store {
     ///
     /// [`StoreError`]; nothing has changed.
     pub async fn domain_delete(&self, id: Uuid, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let notice = Notice { is_due: false, domains: vec![id] }.write(&self.origin);
         db!(&self.db, DELETE, |sql, pool| {
-            sqlx::query(sql).bind(id).bind(now).execute(pool).await.map(|done| done.rows_affected() == 1)
+            sqlx::query(sql).bind(id).bind(now).bind(notice).fetch_optional(pool).await.map(|row| row.is_some())
         })
         .map_err(StoreError::at("domain_delete"))
     }
@@ -156,6 +179,7 @@ impl DomainChange {
                 Some(change) => RowRequirements::Own(change.to.clone()),
                 None => before.requirements.clone(),
             },
+            binding: self.binding.as_ref().map_or_else(|| before.binding.clone(), |change| change.to.clone()),
             daily_send_limit: self.daily_send_limit.unwrap_or(before.daily_send_limit),
             status: standing.status,
             verified_at: standing.verified_at,
@@ -183,7 +207,9 @@ impl DomainChange {
 /// Whether a check that runs now looks for something else than it should, or at something else. The whole
 /// standing: a person's suspension of what DNS had suspended changes no status, and must not be lost.
 fn is_other(before: &DomainRow, after: &DomainRow) -> bool {
-    after.standing() != before.standing() || after.requirements != before.requirements
+    after.standing() != before.standing()
+        || after.requirements != before.requirements
+        || after.binding != before.binding
 }
 
 impl OperatorStatus {
@@ -216,13 +242,14 @@ async fn write(
     operation: &'static str,
 ) -> Result<Option<Row>, StoreError> {
     let requirements = after.requirements.write(operation)?;
+    let binding = after.binding.as_ref().map(|binding| binding.write(operation)).transpose()?;
     tx!(tx, CHANGE, |sql, connection| {
         let query = sqlx::query_as::<_, Row>(sql).bind(after.id).bind(requirements).bind(after.daily_send_limit);
         let query = query.bind(after.infraforge_domain_id.as_deref()).bind(after.smartlead_domain_id.as_deref());
         let query = query.bind(after.status.as_str()).bind(after.verified_at).bind(after.degraded_since);
         let query = query.bind(after.suspends_at).bind(after.suspended_reason.map(SuspendedReason::as_str));
         let query = query.bind(after.recovering_since).bind(after.next_check_at);
-        let query = query.bind(after.check_reason.map(CheckReason::as_str)).bind(is_other).bind(now);
+        let query = query.bind(after.check_reason.map(CheckReason::as_str)).bind(is_other).bind(now).bind(binding);
         query.fetch_optional(connection).await
     })
     .map_err(StoreError::at(operation))

@@ -31,6 +31,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is a word about what was to be written, not one about the database's own trouble.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            StoreError::Corrupt { .. } => true,
+            StoreError::BadUrl { .. } => false,
+            StoreError::Unavailable { source: sqlx::Error::Database(fault), .. } => {
+                // A lost connection, no resources, and being shut down: the next would hear the same.
+                let code = fault.code().unwrap_or_default();
+                !["08", "53", "57"].iter().any(|class| code.starts_with(class))
+            }
+            StoreError::Unavailable { source, .. } => matches!(source, sqlx::Error::Encode(_)),
+        }
+    }
+
     /// Sorts the driver's errors: a value of another type than the schema says is a corrupt row.
     pub(crate) fn of(operation: &'static str, source: sqlx::Error) -> StoreError {
         match source {

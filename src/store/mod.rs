@@ -23,19 +23,26 @@ pub mod mailbox;
 pub mod mailbox_add;
 pub mod mailbox_change;
 pub mod note;
+pub mod notice;
 pub mod prune;
 pub mod requirements;
 pub mod schedule;
 pub mod send;
 pub mod settle;
+pub mod setup_link;
 pub mod warmup;
 pub mod warmup_stats;
+pub mod webhook_word;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
 pub use domain_add::{DomainAdded, NewDomain};
-pub use domain_change::{DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
+pub use domain_change::{BindingChange, DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
 pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
@@ -49,6 +56,7 @@ pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
 pub use settle::{Settled, Settlement};
 pub use warmup_stats::WarmupStatsRow;
+pub use webhook_word::Announced;
 
 use crate::store::db::{Sql, db, statements};
 
@@ -58,10 +66,14 @@ pub use crate::verify::evidence::stored::Stored as StoredEvidence;
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
+    /// Who we are among replicas.
+    origin: Arc<str>,
 }
 
 statements! {
     PING = "SELECT 1";
+    // Of the statement, not of its transaction. SQLite has no clock but its process's.
+    TIME = "SELECT clock_timestamp()" => "SELECT NULL";
 }
 
 impl Store {
@@ -72,9 +84,9 @@ impl Store {
     ///
     /// [`StoreError::BadUrl`], the configuration's fault; [`StoreError::Unavailable`].
     pub async fn connect(url: &str) -> Result<Store, StoreError> {
-        let store = Store { db: connect::open(url)? };
-        store.ask("connect").await?;
-        Ok(store)
+        let db = connect::open(url)?;
+        let origin = notice::origin(&db).await?;
+        Ok(Store { db, origin })
     }
 
     /// Which database it is, for whoever must speak to it directly.
@@ -89,6 +101,16 @@ impl Store {
     /// [`StoreError::Unavailable`], after at most [`connect::CALL_TIME_MAX`].
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.ask("ping").await
+    }
+
+    /// What the database's clock says; nothing on SQLite, which has no clock but ours.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        db!(&self.db, TIME, |sql, pool| sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql).fetch_one(pool).await)
+            .map_err(StoreError::at("time"))
     }
 
     /// Gives back all connections; what is under way ends first. Nothing may be asked afterwards.
@@ -123,12 +145,15 @@ pub fn statements() -> Vec<Sql> {
         mailbox_change::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
+        notice::STATEMENTS,
         prune::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
         settle::STATEMENTS,
+        setup_link::STATEMENTS,
         warmup::STATEMENTS,
         warmup_stats::STATEMENTS,
+        webhook_word::STATEMENTS,
     ]
     .concat()
 }

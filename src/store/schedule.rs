@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::store::db::{db, statements};
 use crate::store::domain::{DomainRow, Row, domain_columns};
+use crate::store::notice::Notice;
 use crate::store::{Store, StoreError};
 
 /// Why a domain is checked.
@@ -165,9 +166,14 @@ statements! {
     CLOCKS = "SELECT last_checked_at, next_check_at, check_reason, check_again_at, lease_until FROM email_domains \
         WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted'";
     // Only on what was read: somebody may have settled or lent meanwhile.
-    ADVANCE = "UPDATE email_domains SET next_check_at = $2, check_reason = $3 \
+    // With `$7` other replicas are told.
+    ADVANCE = "WITH moved AS (UPDATE email_domains SET next_check_at = $2, check_reason = $3 \
         WHERE id = $1 AND next_check_at IS NOT DISTINCT FROM $4 AND last_checked_at IS NOT DISTINCT FROM $5 \
-        AND lease_until IS NOT DISTINCT FROM $6";
+        AND lease_until IS NOT DISTINCT FROM $6 RETURNING id) \
+        SELECT id, CASE WHEN $7 <> '' THEN CAST(pg_notify('sendready', $7) AS TEXT) END FROM moved"
+        => "UPDATE email_domains SET next_check_at = $2, check_reason = $3 \
+        WHERE id = $1 AND next_check_at IS NOT DISTINCT FROM $4 AND last_checked_at IS NOT DISTINCT FROM $5 \
+        AND lease_until IS NOT DISTINCT FROM $6 RETURNING id, $7";
     AGAIN = "UPDATE email_domains SET check_again_at = $2 \
         WHERE id = $1 AND check_again_at IS NOT DISTINCT FROM $3 AND lease_until IS NOT DISTINCT FROM $4";
 }
@@ -337,7 +343,8 @@ impl Store {
             let next_check_at = due.map_or(wanted, |due| due.min(wanted));
             let gains = due != Some(next_check_at)
                 || (reason.is_interactive() && !clocks.is_asked_for() && due <= Some(wanted));
-            if !gains || self.advance(id, next_check_at, reason, &clocks).await? {
+            let notice = if next_check_at <= now { Notice::due(id).write(&self.origin) } else { String::new() };
+            if !gains || self.advance(id, next_check_at, reason, &clocks, &notice).await? {
                 return Ok(Some(Advanced { running: false, next_check_at }));
             }
         }
@@ -371,11 +378,12 @@ impl Store {
         to: DateTime<Utc>,
         reason: CheckReason,
         read: &Clocks,
+        notice: &str,
     ) -> Result<bool, StoreError> {
         db!(&self.db, ADVANCE, |sql, pool| {
             let query = sqlx::query(sql).bind(id).bind(to).bind(reason.as_str());
             let query = query.bind(read.next_check_at).bind(read.last_checked_at).bind(read.lease_until);
-            query.execute(pool).await.map(|done| done.rows_affected() == 1)
+            query.bind(notice).fetch_optional(pool).await.map(|row| row.is_some())
         })
         .map_err(StoreError::at("domain_advance"))
     }

@@ -17,6 +17,7 @@ pub mod placement;
 pub mod purpose;
 pub mod report;
 pub mod spf;
+pub mod staged;
 pub mod standing;
 pub mod step;
 pub mod vantage;

@@ -64,6 +64,11 @@ const LINES: &[Line] = &[
         || Some(json!({"emails_sent": 1, "emails_received": 1})), [200, 200, 404, 403]),
     line("GET",    "/v1/mailboxes/{mailbox}/warmup-stats", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/mailboxes/{mailbox}",          none, [204, 204, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/setup-links", none, [200, 200, 404, 403]),
+    line("POST",   "/v1/domains/{domain}/setup-links", none, [201, 201, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/setup-links/{link}", none, [200, 200, 404, 403]),
+    line("DELETE", "/v1/domains/{domain}/setup-links/{link}", none, [204, 204, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/events/stream", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/domains/{domain}",             none, [204, 204, 404, 403]),
 ];
 
@@ -71,6 +76,8 @@ const LINES: &[Line] = &[
 async fn every_endpoint_with_every_key() {
     for Line { method, path, body, expected } in LINES {
         let house = House::new().await;
+        // A stream ends after its first event.
+        house.service.close();
         let (own, other) = (house.client("velocity").await, house.client("velocity").await);
         let own_domain = house.domain(own, "own.example.com").await;
         let other_domain = house.domain(other, "other.example.com").await;
@@ -87,13 +94,22 @@ async fn every_endpoint_with_every_key() {
             list["data"][0]["id"].as_str().unwrap().to_owned()
         };
         let (own_check, other_check) = (check(own_domain).await, check(other_domain).await);
-        let at = |client: &dyn ToString, domain: &dyn ToString, name: &str, check: &str, mailbox: &dyn ToString| {
+        let link = async |domain| {
+            let made = house.operator("POST", &format!("/v1/domains/{domain}/setup-links"), None).await.json();
+            made["id"].as_str().unwrap().to_owned()
+        };
+        let (own_link, other_link) = (link(own_domain).await, link(other_domain).await);
+        let at = |client: &dyn ToString,
+                  domain: &dyn ToString,
+                  name: &str,
+                  (check, link): (&str, &str),
+                  mailbox: &dyn ToString| {
             let path = path.replace("{client}", &client.to_string()).replace("{domain}", &domain.to_string());
             let path = path.replace("{mailbox}", &mailbox.to_string()).replace("{date}", "2027-01-10");
-            path.replace("{name}", name).replace("{check}", check)
+            path.replace("{name}", name).replace("{check}", check).replace("{link}", link)
         };
-        let own_path = at(&own, &own_domain, "own.example.com", &own_check, &own_mailbox);
-        let other_path = at(&other, &other_domain, "other.example.com", &other_check, &other_mailbox);
+        let own_path = at(&own, &own_domain, "own.example.com", (&own_check, &own_link), &own_mailbox);
+        let other_path = at(&other, &other_domain, "other.example.com", (&other_check, &other_link), &other_mailbox);
         // In the order in which a DELETE spoils nothing.
         let trials = [
             ("nobody", None, &own_path, 401),
@@ -121,7 +137,10 @@ async fn the_table_knows_every_endpoint() {
     let mut missing = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|_| path.starts_with("/v1/")) {
-            let template = path.replace("{check_id}", "{check}").replace("by-name/{domain}", "by-name/{name}");
+            let template = path
+                .replace("{check_id}", "{check}")
+                .replace("{link_id}", "{link}")
+                .replace("by-name/{domain}", "by-name/{name}");
             let whose = match path.split('/').nth(2) {
                 Some("clients") => "{client}",
                 Some("mailboxes") => "{mailbox}",

@@ -176,7 +176,7 @@ impl House {
 }
 
 /// As the contract's defaults, with a profile `host`.
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     let host = Profile {
         spf_includes: vec![Name::parse("_spf.example.net").unwrap()],
         dkim_selectors: vec![Name::parse("s1").unwrap()],
@@ -196,6 +196,7 @@ fn settings() -> Settings {
         },
         lease: Duration::from_secs(60),
         concurrency: 4,
+        public_url: "https://sendready.example".to_owned(),
         history_keep: Duration::from_secs(90 * 86_400),
         sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),

@@ -20,6 +20,7 @@ pub fn text(kind: Kind) -> &'static str {
         Kind::NoSuchCheck => include_str!("../../../docs/problems/no-such-check.md"),
         Kind::NoSuchKey => include_str!("../../../docs/problems/no-such-key.md"),
         Kind::NoSuchMailbox => include_str!("../../../docs/problems/no-such-mailbox.md"),
+        Kind::NoSuchSetupLink => include_str!("../../../docs/problems/no-such-setup-link.md"),
         Kind::MethodNotAllowed => include_str!("../../../docs/problems/method-not-allowed.md"),
         Kind::RequestTimeout => include_str!("../../../docs/problems/request-timeout.md"),
         Kind::DomainTaken => include_str!("../../../docs/problems/domain-taken.md"),

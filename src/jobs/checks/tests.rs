@@ -48,6 +48,18 @@ impl Resolver for Gate {
     }
 }
 
+/// A DNS that answers after fifty seconds.
+struct Tarpit;
+
+impl Resolver for Tarpit {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            good("example.test").ask(question).await
+        })
+    }
+}
+
 /// A DNS with a fault of ours.
 struct Panics;
 
@@ -157,6 +169,21 @@ async fn told_to_drop_everything_it_gives_back_what_it_has() {
 }
 
 #[tokio::test]
+async fn a_tarpit_s_check_ends_before_its_lease_and_settles() {
+    let world = World::with(|settings| settings.lease = Duration::from_secs(2)).await;
+    let row = world.domain("example.test").await;
+    let worker = start(&world, Tarpit);
+    // The lease is by a clock that stands still: were it not settled, it would stay so.
+    until("a settlement", async || world.check_count(row.id).await > 0).await;
+    let row = world.row(row.id).await;
+    assert_eq!((row.status, row.lease_until), (Status::Pending, None));
+    let took = world.service.store().check_list(row.id, None, 1).await.unwrap()[0].took_ms;
+    assert!((1_000..2_000).contains(&took), "{took} ms of a lease of 2 s, whatever DNS does");
+    worker.soft.cancel();
+    timeout(SOON, worker.handle).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_panic_in_a_check_ends_the_worker() {
     let world = World::new().await;
     world.domain("example.test").await;
@@ -219,7 +246,8 @@ async fn filled(worker: &Worker, running: &mut Running) -> (usize, usize) {
 }
 
 fn idle(world: &World, resolver: impl Resolver + 'static) -> (Worker, Running) {
-    (Worker { service: world.service.clone(), resolver: Arc::new(resolver) }, Running::default())
+    let mut running = Running::default();
+    (Worker::new(world.service.clone(), Arc::new(resolver), &mut running), running)
 }
 
 #[tokio::test]
@@ -269,7 +297,7 @@ async fn one_client_holds_a_quarter_and_keeps_nobody_waiting() {
     world.sql("UPDATE email_domains SET check_reason = 'schedule' WHERE domain = 'greedy4.test'").await;
     assert_eq!(filled(&worker, &mut running).await, (3, 1), "the sweep knows no clients");
     gate.open.add_permits(10_000);
-    for _ in 0..4 {
+    while !running.claims.is_empty() {
         running.next().await;
     }
     assert_eq!(filled(&worker, &mut running).await, (2, 0), "those held back, in their turn");

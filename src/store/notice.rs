@@ -1,0 +1,168 @@
+//! What replicas tell each other through PostgreSQL: that a check is due at once, and which domains are other than they were.
+//!
+//! A notice only hastens what looking from time to time would find as well: one that is lost delays, and does no other
+//! harm. It is sent in the transaction of what it tells, so nobody hears of what did not become so. With SQLite
+//! there is one process, and nobody to tell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::store::connect::ACQUIRE_TIMEOUT;
+use crate::store::db::{Db, Tx, in_time, statements};
+use crate::store::{PING, Store, StoreError};
+
+/// The channel. One for each database: PostgreSQL keeps those of different databases apart.
+const CHANNEL: &str = "sendready";
+
+/// The most domains that one notice names: PostgreSQL takes less than 8,000 octets.
+pub const DOMAINS_MAX: usize = 256;
+
+/// How long the line may be silent before we ask whether it still stands.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+statements! {
+    // SQLite has nobody to tell; it is never asked.
+    TELL = "SELECT CAST(pg_notify('sendready', $1) AS TEXT)" => "SELECT $1";
+    // Drawn by the database: which store a notice comes from, so that nobody listens to himself.
+    ORIGIN = "SELECT replace(CAST(gen_random_uuid() AS TEXT), '-', '')" => "SELECT lower(hex(randomblob(16)))";
+}
+
+/// What one replica tells the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notice {
+    /// A check is due at once.
+    pub is_due: bool,
+    /// These domains were settled or changed; at most [`DOMAINS_MAX`] are told of.
+    pub domains: Vec<Uuid>,
+}
+
+impl Notice {
+    /// A check of this domain is due at once.
+    pub(in crate::store) fn due(domain: Uuid) -> Notice {
+        Notice { is_due: true, domains: vec![domain] }
+    }
+
+    /// As it is sent: who says it, `d` when something is due, the ids in base64; a dot between each.
+    pub(in crate::store) fn write(&self, origin: &str) -> String {
+        let octets: Vec<u8> = self.domains.iter().take(DOMAINS_MAX).flat_map(|id| *id.as_bytes()).collect();
+        format!("{origin}.{}.{}", if self.is_due { "d" } else { "" }, URL_SAFE_NO_PAD.encode(octets))
+    }
+
+    /// What another said; nothing where we said it ourselves, or a later release something new.
+    fn read(text: &str, origin: &str) -> Option<Notice> {
+        let (from, rest) = text.split_once('.')?;
+        let (due, ids) = rest.split_once('.')?;
+        if from == origin {
+            return None;
+        }
+        let octets = URL_SAFE_NO_PAD.decode(ids).ok()?;
+        let domains = octets.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok()).collect();
+        Some(Notice { is_due: due == "d", domains })
+    }
+}
+
+/// A line on which other replicas are heard. It has a connection of its own.
+#[derive(Debug)]
+pub struct Line {
+    listener: PgListener,
+    origin: Arc<str>,
+}
+
+impl Store {
+    /// Opens a line to hear other replicas; nothing on SQLite, where there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn listen(&self) -> Result<Option<Line>, StoreError> {
+        const OPERATION: &str = "listen";
+        let Db::Postgres(pool) = &self.db else { return Ok(None) };
+        let options = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(ACQUIRE_TIMEOUT);
+        let own = options.idle_timeout(None).max_lifetime(None).connect_lazy_with((*pool.connect_options()).clone());
+        let mut listener = in_time(PgListener::connect_with(&own)).await.map_err(StoreError::at(OPERATION))?;
+        // Whoever is cut off must know it: what was told meanwhile is lost.
+        listener.eager_reconnect(false);
+        in_time(listener.listen(CHANNEL)).await.map_err(StoreError::at(OPERATION))?;
+        Ok(Some(Line { listener, origin: Arc::clone(&self.origin) }))
+    }
+
+    /// Tells the others, once the transaction is done.
+    pub(in crate::store) async fn tell_replicas(
+        &self,
+        tx: &mut Tx,
+        notice: &Notice,
+        operation: &'static str,
+    ) -> Result<(), StoreError> {
+        let Tx::Postgres(transaction) = tx else { return Ok(()) };
+        if !notice.is_due && notice.domains.is_empty() {
+            return Ok(());
+        }
+        let (sql, text) = (TELL.postgres, notice.write(&self.origin));
+        in_time(async { sqlx::query(sql).bind(text).execute(&mut **transaction).await.map(|_| ()) })
+            .await
+            .map_err(StoreError::at(operation))
+    }
+}
+
+impl Line {
+    /// Waits for what another replica says. May be dropped and called again without missing anything.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the line is cut: what is told from then on is missed, and a new one is needed.
+    pub async fn next(&mut self) -> Result<Notice, StoreError> {
+        const OPERATION: &str = "listen";
+        loop {
+            let Ok(heard) = timeout(SILENCE_MAX, self.listener.try_recv()).await else {
+                // A connection that fell silent without a word would be waited on for ever.
+                let (sql, listener) = (PING.postgres, &mut self.listener);
+                in_time(async { sqlx::query(sql).execute(listener).await.map(|_| ()) })
+                    .await
+                    .map_err(StoreError::at(OPERATION))?;
+                continue;
+            };
+            let Some(heard) = heard.map_err(StoreError::at(OPERATION))? else {
+                let cut = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "the line was cut");
+                return Err(StoreError::Unavailable { operation: OPERATION, source: sqlx::Error::Io(cut) });
+            };
+            if let Some(notice) = Notice::read(heard.payload(), &self.origin) {
+                return Ok(notice);
+            }
+        }
+    }
+}
+
+/// Who this store is among replicas.
+pub(in crate::store) async fn origin(db: &Db) -> Result<Arc<str>, StoreError> {
+    let origin: String =
+        crate::store::db::db!(db, ORIGIN, |sql, pool| sqlx::query_scalar::<_, String>(sql).fetch_one(pool).await)
+            .map_err(StoreError::at("connect"))?;
+    Ok(origin.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_reads_back_and_fits() {
+        let domains: Vec<Uuid> = (1..=DOMAINS_MAX + 1).map(|number| Uuid::from_u128(number as u128)).collect();
+        let written = Notice { is_due: true, domains: domains.clone() }.write("a0b1");
+        assert!(written.len() < 8_000, "{}", written.len());
+        let read = Notice::read(&written, "other").unwrap();
+        assert!(read.is_due);
+        assert_eq!(read.domains, domains[..DOMAINS_MAX]);
+        assert_eq!(Notice::read(&written, "a0b1"), None, "we said it ourselves");
+        let calm = Notice { is_due: false, domains: Vec::new() };
+        assert_eq!(Notice::read(&calm.write("a"), "b"), Some(calm));
+        for strange in ["", "a", "a.d", "a.d.%%", "\u{0}"] {
+            assert_eq!(Notice::read(strange, "b"), None, "{strange:?}");
+        }
+    }
+}
