@@ -192,3 +192,49 @@ fn health_message(fault: HealthFault) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn examples() -> Vec<Reason> {
+        let over = |rate, is_sure| Reason::Health(HealthFault::Over { rate, value: 0.1, max: 0.05, is_sure });
+        let mut reasons = vec![
+            Reason::DomainDeleted,
+            Reason::DomainMalformed,
+            Reason::DomainPending,
+            Reason::Stale,
+            Reason::MailboxDeleted,
+            Reason::MailboxPaused(None),
+            Reason::MailboxSuspended,
+            over(Rate::Bounce, true),
+            over(Rate::Bounce, false),
+            over(Rate::Spam, true),
+            Reason::Health(HealthFault::OutOfRange { rate: Rate::Reply, value: 40.0 }),
+            Reason::LimitReached { limit: 10 },
+            Reason::DomainLimit { domain: 50, mailbox: 8 },
+            Reason::DomainBelowMailboxes { limit: 50, sum: 60 },
+        ];
+        reasons.extend(SuspendedReason::ALL.map(Reason::DomainSuspended));
+        reasons.extend(Purpose::ALL.map(Reason::NotValid));
+        reasons.extend(PausedReason::ALL.map(|reason| Reason::MailboxPaused(Some(reason))));
+        reasons
+    }
+
+    #[test]
+    fn every_reason_has_its_words_and_its_place_in_the_documents() {
+        let page = include_str!("../../docs/sending.md");
+        for reason in examples() {
+            assert!(reason.message().len() > 20 && reason.message().ends_with('.'), "{reason:?}");
+            assert!(reason.fix().len() > 20 && reason.fix().ends_with('.'), "{reason:?}");
+            assert!(page.contains(&format!("`{}`", reason.code())), "docs/sending.md lacks `{}`", reason.code());
+        }
+    }
+
+    #[test]
+    fn what_closes_warm_up_closes_sending() {
+        for reason in examples() {
+            assert!(reason.closes_sending() || !reason.closes_warm_up(), "{reason:?}");
+        }
+    }
+}

@@ -159,6 +159,25 @@ async fn a_lost_dkim_record_stops_everything_and_its_return_lets_it_go_on() {
 }
 
 #[tokio::test]
+async fn while_nobody_can_tell_for_too_long_nothing_goes_on() {
+    let scene = Scene::verified().await;
+    let unknown = format!("{}\n;@ timeout example.com. *\n;@ timeout s1._domainkey.example.com. *\n", zone(""));
+    scene.check(&unknown).await;
+    assert_eq!(scene.readiness().await, "yes yes 0/10", "a failure is no absence");
+    scene.house.hand.advance(DAY * 3);
+    assert_eq!(scene.readiness().await, "no no 0/10 dns.stale");
+    assert_eq!(scene.domain_readiness().await, "no no 0/50 dns.stale");
+    assert_eq!(scene.send("a", 1).await.problem(), "not-ready");
+    scene.house.hand.advance(DAY * 6);
+    assert_eq!(scene.call("GET", "", None).await.json()["warmup_stage"], 4);
+    scene.check(&zone("")).await;
+    assert_eq!(scene.readiness().await, "yes yes 0/10", "at once, and by itself");
+    assert_eq!(scene.call("GET", "", None).await.json()["warmup_stage"], 4, "that nobody could tell is not forgotten");
+    scene.house.hand.advance(DAY);
+    assert_eq!(scene.call("GET", "", None).await.json()["warmup_stage"], 5);
+}
+
+#[tokio::test]
 async fn paused_resumed_suspended() {
     let scene = Scene::verified().await;
     let (_, key) = scene.house.key(Role::Client, Some(scene.client)).await;
