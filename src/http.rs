@@ -16,6 +16,7 @@ pub mod health;
 pub mod idempotency;
 pub mod serve;
 
+mod breaker;
 mod caller;
 mod clients;
 mod domains;
@@ -111,6 +112,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(mailboxes::sends::mailbox_send))
         .routes(routes!(mailboxes::stats::warmup_stats_put))
         .routes(routes!(mailboxes::stats::warmup_stats_list))
+        .routes(routes!(breaker::accept))
 }
 
 /// What anybody may ask.

@@ -5,6 +5,7 @@
 //!
 //! A thing of another client is no such thing, never a forbidden one: its existence is not told.
 
+pub mod breaker;
 pub mod caller;
 pub mod checks;
 pub mod clients;
@@ -60,6 +61,7 @@ use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
 use crate::service::waiting::Waiting;
 use crate::store::Store;
+use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
 
 /// The most items that one page of a list holds.
@@ -79,6 +81,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How many domains are checked at once. `checks.concurrency`.
     pub concurrency: usize,
+    /// When trouble is taken to be ours. `checks.breaker_*`.
+    pub breaker: Rule,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
     /// Above which rates a mailbox is paused. `sending.*`.

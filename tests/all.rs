@@ -6,6 +6,7 @@
 
 mod api;
 mod architecture;
+mod breaker;
 mod chaos;
 mod commands;
 mod config;

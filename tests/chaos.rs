@@ -1,3 +1,3 @@
-//! What goes wrong with machines: replicas that die, clocks that disagree, connections that are cut.
+//! Everything around the service fails, and what it says stays true: name servers, replicas, clocks, connections.
 
 mod real;

@@ -110,9 +110,9 @@ fn migrations_are_listed_run_and_listed_again() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).matches("\"applied_at\":null").count(), 7);
+    assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).matches("\"applied_at\":null").count(), 8);
     assert_eq!(migrate(&["migrate", "--format", "json"]).matches("\"applied_at\":null").count(), 0);
-    assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).lines().count(), 7);
+    assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).lines().count(), 8);
 }
 
 #[test]

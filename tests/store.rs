@@ -1,8 +1,9 @@
 //! The store's contract: one test for each operation, on both databases, each on an empty one.
 
-mod world;
+pub mod world;
 
 mod announce;
+mod breaker;
 mod clients;
 mod connection;
 mod domains;

@@ -39,6 +39,8 @@ pub struct Kept {
     pub next_check_at: Option<DateTime<Utc>>,
     /// A check runs now.
     pub checking: bool,
+    /// The fleet breaker is open.
+    pub breaker_open: bool,
     /// Since when nobody could tell.
     pub stale_since: Option<DateTime<Utc>>,
     /// When to ask again, in seconds.
@@ -94,6 +96,10 @@ pub struct Document {
     next_check_at: Option<DateTime<Utc>>,
     /// A check runs now.
     checking: bool,
+    /// Many unrelated domains turned bad or unknown at once, so what is wrong here is shown, but no flag falls and
+    /// nobody is suspended. Absent on the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker_open: Option<bool>,
     /// Since when nobody could tell; null while somebody can.
     stale_since: Option<DateTime<Utc>>,
     /// When asking again is worth it. Soon, too, while something is staged.
@@ -278,6 +284,7 @@ impl Document {
             checked_at,
             next_check_at: None,
             checking: false,
+            breaker_open: None,
             stale_since: None,
             poll_after_seconds: None,
             records: report.records.iter().map(|record| record_body(report, record, checked_at)).collect(),
@@ -306,6 +313,7 @@ impl Document {
             mx_valid: kept.flags.mx,
             next_check_at: kept.next_check_at,
             checking: kept.checking,
+            breaker_open: Some(kept.breaker_open),
             stale_since: kept.stale_since,
             poll_after_seconds: Some(kept.poll_after_seconds),
             requirements: Some(match kept.requirements {
@@ -484,6 +492,7 @@ mod tests {
             dns_configured: true,
             next_check_at: None,
             checking: true,
+            breaker_open: true,
             stale_since: None,
             poll_after_seconds: 5,
             requirements: RequirementsSource::Profile,
@@ -493,6 +502,7 @@ mod tests {
         assert_eq!(shown["dns_configured"], true, "as last definitely known, whatever this report says");
         assert_eq!(shown["status"], "active");
         assert_eq!(shown["checking"], true);
+        assert_eq!(shown["breaker_open"], true);
         assert_eq!(shown["requirements"], "profile");
         assert_eq!(shown["records"][0]["changed_at"], "1970-01-01T00:00:01Z");
         assert_eq!(shown["poll_after_seconds"], 5);

@@ -116,6 +116,7 @@ pub(super) fn document(view: &RecordsView) -> Document {
         dns_configured: row.dns_configured,
         next_check_at: row.next_check_at,
         checking: view.checking,
+        breaker_open: view.breaker_open,
         stale_since: row.stale_since,
         poll_after_seconds: view.poll_after.as_secs(),
         requirements: view.requirements,

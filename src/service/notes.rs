@@ -10,6 +10,7 @@ use crate::store::note::Note;
 use crate::verify::doubt::Doubts;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::{RecordReport, Report};
+use crate::verify::standing::Verdicts;
 
 /// The note of a record before it is compared with an earlier one.
 fn note_of(record: &RecordReport) -> Note {
@@ -50,9 +51,20 @@ fn earlier<'n>(before: &'n [Note], note: &Note) -> Option<&'n Note> {
 }
 
 /// The notes of a report at `at`, those of the check before it taken over.
-pub(crate) fn notes(report: &Report, before: &[Note], doubts: &Doubts, at: DateTime<Utc>) -> Vec<Note> {
+///
+/// A denial that is not `believed` is nothing that was definitely seen.
+pub(crate) fn notes(
+    report: &Report,
+    believed: &Verdicts,
+    before: &[Note],
+    doubts: &Doubts,
+    at: DateTime<Utc>,
+) -> Vec<Note> {
     let each = report.records.iter().map(|record| {
         let mut note = note_of(record);
+        if report.verdict(record.purpose).is_failure() && !believed.get(record.purpose).is_failure() {
+            note.seen = None;
+        }
         note.believed_from = doubts.get(&record.purpose).copied();
         let Some(old) = earlier(before, &note) else {
             note.changed_at = Some(at);

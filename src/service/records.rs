@@ -48,6 +48,8 @@ pub struct RecordsView {
     pub changed_at: Vec<Option<DateTime<Utc>>>,
     /// Whether a check is running.
     pub checking: bool,
+    /// Whether the fleet breaker is open: nobody is demoted.
+    pub breaker_open: bool,
     /// When to ask again, to learn something new. Whole seconds.
     pub poll_after: Duration,
 }
@@ -109,7 +111,8 @@ impl Service {
         let now = self.clock.now();
         let checking = row.is_checking(now);
         let poll_after = poll_after(&row, checking, now);
-        Ok(RecordsView { row, report, requirements, changed_at, checking, poll_after })
+        let breaker_open = self.is_breaker_open().await?;
+        Ok(RecordsView { row, report, requirements, changed_at, checking, breaker_open, poll_after })
     }
 
     /// What the last check was told; nothing before the first.

@@ -28,6 +28,7 @@ use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{Caller, Error, Service, Settings};
 use crate::store::db::Db;
 use crate::store::{Client, DomainRow, Role, Settled, Store};
+use crate::verify::breaker::Rule;
 use crate::verify::expectation::{DkimExpectation, DkimKey};
 use crate::verify::standing::Patience;
 
@@ -120,6 +121,7 @@ pub(crate) fn settings() -> Settings {
         lease: Duration::from_secs(60),
         concurrency: 8,
         public_url: String::new(),
+        breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_hours(24 * 90),
         sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::new(),

@@ -12,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod breaker;
 pub mod client;
 pub mod domain;
 pub mod domain_add;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use breaker::{Asked, NewLook};
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
@@ -133,6 +135,7 @@ pub fn statements() -> Vec<Sql> {
     [
         STATEMENTS,
         connect::STATEMENTS,
+        breaker::STATEMENTS,
         client::STATEMENTS,
         domain::STATEMENTS,
         domain_add::STATEMENTS,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::store::breaker::{self, NewLook};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::notice::{self, Notice};
 use crate::store::requirements::Requirements;
@@ -58,6 +59,10 @@ pub struct Settlement {
     pub questions: u32,
     /// How long it took, in milliseconds.
     pub took_ms: u32,
+    /// What the fleet breaker is told. Nothing for what never was valid.
+    pub look: Option<NewLook>,
+    /// What is written instead where this demotes and the breaker has opened meanwhile; there whenever it demotes.
+    pub withheld: Option<Box<Settlement>>,
 }
 
 /// What came of [`Store::domain_settle`].
@@ -65,6 +70,8 @@ pub struct Settlement {
 pub enum Settled {
     /// All of it is written.
     Done,
+    /// The fleet breaker has opened: what demotes nobody is written in its place.
+    Withheld,
     /// Another has the domain now, or it was changed meanwhile: none of it is written.
     LeaseLost,
 }
@@ -259,8 +266,15 @@ impl Store {
     ) -> Result<Vec<Settled>, StoreError> {
         const OPERATION: &str = "domain_settle";
         let mut tx = self.db.begin(OPERATION).await?;
+        // An opening waits for what demotes, and what demotes for an opening.
+        let is_open = match results.iter().any(|(_, settlement)| settlement.withheld.is_some()) {
+            true => breaker::is_open_locked(&mut tx, OPERATION).await?,
+            false => false,
+        };
+        let in_force = |settlement| if is_open { withheld(settlement) } else { settlement };
+        let in_force: Vec<CheckResult<'_>> = results.iter().map(|(claim, given)| (*claim, in_force(*given))).collect();
         // In the order of their ids, so that two transactions never wait for each other.
-        let mut ordered: Vec<&CheckResult<'_>> = results.iter().collect();
+        let mut ordered: Vec<&CheckResult<'_>> = in_force.iter().collect();
         ordered.sort_by_key(|(claim, _)| claim.domain.id);
         // A domain that stands there twice was lent twice; of its two tokens one is right, and is in one of the rounds.
         let mut done = BTreeSet::new();
@@ -275,12 +289,12 @@ impl Store {
         settle_rows(&mut tx, &round, now, &mut done).await?;
         let mut settled = Vec::with_capacity(results.len());
         let mut written = Vec::with_capacity(results.len());
-        for result in results {
+        for (given, result) in results.iter().zip(&in_force) {
             if done.contains(&result.1.check_id) {
                 written.push(result);
-                settled.push(Settled::Done);
+                settled.push(if std::ptr::eq(given.1, result.1) { Settled::Done } else { Settled::Withheld });
             } else {
-                settled.push(give_up(&mut tx, result, OPERATION).await?);
+                settled.push(give_up(&mut tx, given, OPERATION).await?);
             }
         }
         for (claim, settlement) in &written {
@@ -293,6 +307,11 @@ impl Store {
         tx.commit(OPERATION).await?;
         Ok(settled)
     }
+}
+
+/// What is written of a settlement while the fleet breaker is open.
+fn withheld(settlement: &Settlement) -> &Settlement {
+    settlement.withheld.as_deref().unwrap_or(settlement)
 }
 
 /// Writes the rows that still are as claimed, no domain twice among them; adds the ids of their checks to `done`.
@@ -357,13 +376,17 @@ async fn give_up(
     (claim, settlement): &CheckResult<'_>,
     operation: &'static str,
 ) -> Result<Settled, StoreError> {
-    let kept: bool = tx!(&mut *tx, IS_KEPT, |sql, connection| {
-        sqlx::query_scalar(sql).bind(settlement.check_id).fetch_one(connection).await
-    })
-    .map_err(StoreError::at(operation))?;
-    if kept {
-        // The connection was lost after an earlier try had been written.
-        return Ok(Settled::Done);
+    let either = [(Some(*settlement), Settled::Done), (settlement.withheld.as_deref(), Settled::Withheld)];
+    for (written, settled) in either {
+        let Some(written) = written else { continue };
+        let kept: bool = tx!(&mut *tx, IS_KEPT, |sql, connection| {
+            sqlx::query_scalar(sql).bind(written.check_id).fetch_one(connection).await
+        })
+        .map_err(StoreError::at(operation))?;
+        if kept {
+            // The connection was lost after an earlier try had been written.
+            return Ok(settled);
+        }
     }
     tx!(tx, GIVE_UP, |sql, connection| {
         sqlx::query(sql).bind(claim.domain.id).bind(claim.token).execute(connection).await.map(|_| ())
@@ -383,6 +406,11 @@ async fn keep(tx: &mut Tx, results: &[&CheckResult<'_>], operation: &'static str
         tx!(&mut *tx, statement, |sql, connection| sqlx::query(sql).bind(items).execute(connection).await.map(|_| ()))
             .map_err(StoreError::at(operation))?;
     }
+    let looks: Vec<_> = results
+        .iter()
+        .filter_map(|(claim, settlement)| Some((claim.domain.id, settlement.look.as_ref()?, settlement.at)))
+        .collect();
+    breaker::keep_looks(tx, &looks, operation).await?;
     if !events.is_empty() {
         let events = json(&events, operation)?;
         tx!(tx, KEEP_EVENTS, |sql, connection| sqlx::query(sql).bind(events).execute(connection).await.map(|_| ()))

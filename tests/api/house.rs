@@ -21,6 +21,7 @@ use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
 use sendready::service::{Role, Service, Settings};
 use sendready::store::Store;
+use sendready::verify::breaker::Rule;
 use sendready::verify::standing::Patience;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -197,6 +198,7 @@ pub fn settings() -> Settings {
         lease: Duration::from_secs(60),
         concurrency: 4,
         public_url: "https://sendready.example".to_owned(),
+        breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_secs(90 * 86_400),
         sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),

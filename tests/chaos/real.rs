@@ -1,7 +1,8 @@
-//! On a real PostgreSQL, with the binary where processes are killed.
+//! With real servers, and the binary where processes are killed.
 
 mod clocks;
 mod cuts;
+mod dns;
 mod hearing;
 mod replicas;
 mod world;

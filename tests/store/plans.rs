@@ -12,6 +12,7 @@ on_both!(
     mailboxes_walk_indexes,
     settling_walks_indexes,
     people_before_a_hundred_thousand,
+    the_breaker_walks_indexes,
 );
 
 const ROWS: u32 = 20_000;
@@ -85,7 +86,7 @@ fn walks(plan: &[String], indexes: &[&str]) {
     }
     let whole = |line: &&String| {
         line.contains("Seq Scan")
-            || ["SCAN email_domains", "SCAN email_mailboxes", "SCAN m", "SCAN d"].contains(&line.trim())
+            || ["SCAN email_domains", "SCAN email_mailboxes", "SCAN m", "SCAN d", "SCAN l"].contains(&line.trim())
     };
     assert_eq!(plan.iter().find(whole), None, "the whole table is read:\n{shown}");
 }
@@ -254,4 +255,31 @@ async fn fill_all_due(world: &World) {
              '{past}'{cast}, '{past}'{cast}, 'schedule' FROM {numbers}"
         ))
         .await;
+}
+
+/// Many looks, few of them within the window, and few that turned.
+async fn the_breaker_walks_indexes(world: World) {
+    fill(&world).await;
+    let (long_ago, lately) = (at(-9_000).to_rfc3339(), at(-60).to_rfc3339());
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    world
+        .run(&format!(
+            "INSERT INTO sendready_breaker_looks (domain_id, organization, looked_at, outcome, turned_at, counts) \
+             SELECT id, domain, CASE WHEN domain LIKE 'd1__.example' THEN '{lately}'{cast} ELSE '{long_ago}'{cast} END, \
+             CASE WHEN domain LIKE 'd1_.example' THEN 'bad' ELSE 'good' END, \
+             CASE WHEN domain LIKE 'd1_.example' THEN '{lately}'{cast} END, TRUE FROM email_domains"
+        ))
+        .await;
+    world.run("UPDATE email_domains SET dns_configured = TRUE").await;
+    world.run("ANALYZE").await;
+    let (looked, turned) = ("idx_sendready_breaker_looks_looked", "idx_sendready_breaker_looks_turned");
+    let window = quoted(&at(-600).to_rfc3339());
+    walks(&plan(&world, "breaker::LOOKS", &[window.clone(), "20000".to_owned()]).await, &[looked]);
+    walks(&plan(&world, "breaker::TURNED_COUNT", &[window.clone(), "7".to_owned()]).await, &[turned]);
+    let sample = [window, literal(&world, 7), quoted("x.example"), "20".to_owned()];
+    walks(&plan(&world, "breaker::SAMPLE", &sample).await, &[looked]);
+    let domain = literal(&world, 7);
+    let (now, good) = (quoted(&at(0).to_rfc3339()), quoted("good"));
+    walks(&plan(&world, "breaker::BRING_FORWARD", &[domain.clone(), now.clone()]).await, &[]);
+    walks(&plan(&world, "breaker::KEEP_LOOK_IF_KNOWN", &[domain, now.clone(), good, now]).await, &[]);
 }

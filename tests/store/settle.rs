@@ -57,6 +57,8 @@ pub fn settlement(check: u128, second: i64, valid: bool) -> Settlement {
         reason: CheckReason::Created,
         questions: 12,
         took_ms: 345,
+        look: None,
+        withheld: None,
     }
 }
 

@@ -92,6 +92,7 @@ fn settings(lease: Duration) -> Settings {
         ..Profile::default()
     };
     Settings {
+        breaker: sendready::verify::breaker::Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         public_url: String::new(),
         patience: Patience {
             grace: TimeDelta::hours(72),
