@@ -21,10 +21,11 @@ use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
 use crate::http::health::{AuthoritativeState, BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::{breaker, deliveries, prune, replicas};
+use crate::jobs::{breaker, daily, deliveries, prune, replicas};
 use crate::lifecycle::{End, Lifecycle, allow_open_files};
 use crate::sender::names::{DnsNames, Names, SystemNames};
 use crate::sender::{self, Sender, SetupError};
+use crate::sending::health::Bounds;
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings, WebhookSettings};
 use crate::store::migration::{MigrateError, MigrationState};
@@ -174,6 +175,7 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     lifecycle.spawn("checks", checks::run(service.clone(), watched.clone(), soft, hard, tell));
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("deliveries", deliveries::run(service.clone(), sender, soft, hard));
+    lifecycle.spawn("daily", daily::run(service.clone(), stop.soft.clone()));
     lifecycle.spawn("hear", replicas::hear(service.clone(), stop.soft.clone()));
     lifecycle.spawn("clock", replicas::follow_clock(service.clone(), stop.soft.clone()));
     let told = health.clone();
@@ -277,6 +279,7 @@ pub fn settings(config: &Config) -> Settings {
             window: delta(checks.breaker.window),
         },
         history_keep: config.history.keep,
+        sending: Bounds { bounce_max: config.sending.bounce_max, spam_max: config.sending.spam_max },
         public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
         webhooks: WebhookSettings {
             // Read once already, with the other settings.

@@ -25,6 +25,7 @@ mod endpoints;
 mod history;
 mod list;
 mod look;
+mod mailboxes;
 mod openapi;
 mod records;
 mod setup_links;
@@ -102,6 +103,17 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(history::checks))
         .routes(routes!(history::check))
         .routes(routes!(history::events))
+        .routes(routes!(mailboxes::mailbox_list, mailboxes::add::mailbox_add))
+        .routes(routes!(mailboxes::mailbox_get, mailboxes::change::mailbox_change, mailboxes::mailbox_delete))
+        .routes(routes!(mailboxes::change::mailbox_pause))
+        .routes(routes!(mailboxes::change::mailbox_resume))
+        .routes(routes!(mailboxes::change::mailbox_suspend))
+        .routes(routes!(mailboxes::change::mailbox_health))
+        .routes(routes!(mailboxes::readiness::mailbox_readiness))
+        .routes(routes!(mailboxes::readiness::domain_readiness))
+        .routes(routes!(mailboxes::sends::mailbox_send))
+        .routes(routes!(mailboxes::stats::warmup_stats_put))
+        .routes(routes!(mailboxes::stats::warmup_stats_list))
         .routes(routes!(breaker::accept))
         .routes(routes!(endpoints::endpoint_list, endpoints::endpoint_add))
         .routes(routes!(endpoints::endpoint_get, endpoints::endpoint_change, endpoints::endpoint_remove))

@@ -5,6 +5,7 @@
 
 pub mod breaker;
 pub mod checks;
+pub mod daily;
 pub mod deliveries;
 pub mod prune;
 pub mod replicas;

@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod caller;
 pub mod checks;
 pub mod clients;
+pub mod daily;
 pub mod deliveries;
 pub mod dns_changes;
 pub mod domains;
@@ -17,12 +18,16 @@ pub mod error;
 pub mod history;
 pub mod idempotency;
 pub mod keys;
+pub mod mailboxes;
 pub mod prune;
+pub mod readiness;
 pub mod records;
 pub mod replicas;
 pub mod requirements;
 pub mod schedule;
+pub mod sends;
 pub mod setup_links;
+pub mod warmup_stats;
 pub mod webhook_word;
 
 pub(crate) mod events;
@@ -46,13 +51,14 @@ pub use crate::service::error::{Error, FieldFault};
 
 // What ways in get and give; they know no store.
 pub use crate::store::{
-    Began, CheckRow, Client, DeliveryRow, DomainFilter, EventRow, Failing, IdempotencyScope, OperatorStatus, Place,
-    Role, StoreError,
+    Began, CheckRow, Client, DeliveryRow, DomainFilter, EventRow, Failing, IdempotencyScope, MailboxRow,
+    OperatorStatus, Place, Role, StoreError, WarmupStatsRow,
 };
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::providers::Profile;
+use crate::sending::health::Bounds;
 use crate::service::keys::KeyCache;
 use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
@@ -83,6 +89,8 @@ pub struct Settings {
     pub breaker: Rule,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
+    /// Above which rates a mailbox is paused. `sending.*`.
+    pub sending: Bounds,
     /// How the world reaches us, without a slash at its end. `http.public_url`.
     pub public_url: String,
     /// What webhooks are set to. `[webhooks]`.

@@ -5,6 +5,7 @@ mod documents;
 mod fields;
 pub mod house;
 mod lists;
+mod mailboxes;
 mod once;
 mod refusals;
 mod serving;

@@ -15,6 +15,7 @@ use sendready::http;
 use sendready::http::health::{BreakerState, Health};
 use sendready::protocol::dkim::PublicKey;
 use sendready::protocol::name::Name;
+use sendready::sending::health::Bounds;
 use sendready::sending::tier::Tier;
 use sendready::service::checks::{Due, Resolver};
 use sendready::service::schedule::{Rhythm, Rung};
@@ -177,6 +178,7 @@ fn settings() -> Settings {
         concurrency: 8,
         breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_hours(24),
+        sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([("infraforge".to_owned(), profile)]),
     }
 }

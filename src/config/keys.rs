@@ -199,9 +199,9 @@ keys! {
         "Whether such a server may have a private address. For development.";
     BLOCKLISTS = "blocklists", Form::Names, "", "", Later,
         "The DNS block lists in which domains and addresses are looked up.";
-    SENDING_BOUNCE_MAX = "sending.bounce_max", Form::Share, "0.05", "", Later,
+    SENDING_BOUNCE_MAX = "sending.bounce_max", Form::Share, "0.05", "", Now,
         "The bounce rate above which a mailbox is paused.";
-    SENDING_SPAM_MAX = "sending.spam_max", Form::Share, "0.003", "", Later,
+    SENDING_SPAM_MAX = "sending.spam_max", Form::Share, "0.003", "", Now,
         "The spam rate above which a mailbox is paused.";
     WEBHOOKS_INBOUND_SECRETS = "webhooks.inbound_secrets", Form::Secrets, "", "", Now,
         "The secrets by which webhooks of DNS providers are signed: `whsec_` and base64, as Standard Webhooks has them.";

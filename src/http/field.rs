@@ -12,11 +12,15 @@ use crate::protocol::dkim::PublicKey;
 use crate::protocol::dmarc;
 use crate::protocol::dmarc::{DmarcRecord, Fault, Policy};
 use crate::protocol::domain::Domain;
+use crate::protocol::mail_address::MailAddress;
 use crate::protocol::name::Name;
+use crate::sending::health::is_rate;
 use crate::sending::tier::Tier;
 use crate::service::OperatorStatus;
 use crate::service::domains::FOREIGN_ID_CHARACTERS_MAX;
+use crate::service::mailboxes::DISPLAY_NAME_CHARACTERS_MAX;
 use crate::service::requirements;
+use crate::service::sends::COUNT_MAX;
 use crate::webhook::event::Kind;
 
 /// The longest name of a client or a key, in characters.
@@ -262,6 +266,67 @@ pub fn daily_limit(value: Value) -> Result<i32, String> {
     let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
     let number = number.filter(|number| (0..=DAILY_LIMIT_MAX).contains(number));
     number.ok_or_else(|| format!("must be a number from 0 to {DAILY_LIMIT_MAX}"))
+}
+
+/// A mail address.
+///
+/// # Errors
+///
+/// Which rule it breaks.
+pub fn mail_address(value: Value) -> Result<MailAddress, String> {
+    MailAddress::parse(&string(value)?).map_err(|fault| fault.to_string())
+}
+
+/// The name that a mailbox's mail carries.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn display_name(value: Value) -> Result<String, String> {
+    text(value, DISPLAY_NAME_CHARACTERS_MAX)
+}
+
+/// A number of things that were counted.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn count(value: Value) -> Result<i32, String> {
+    number_within(&value, 0, COUNT_MAX)
+}
+
+/// A number of mails to send.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn send_count(value: Value) -> Result<i32, String> {
+    number_within(&value, 1, COUNT_MAX)
+}
+
+/// A fraction from 0 to 1.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn rate(value: Value) -> Result<f64, String> {
+    let number = value.as_f64().filter(|number| is_rate(*number));
+    number.ok_or_else(|| "must be a fraction from 0 to 1".to_owned())
+}
+
+/// A share in per cent.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn percentage(value: Value) -> Result<f64, String> {
+    let number = value.as_f64().filter(|number| (0.0..=100.0).contains(number));
+    number.ok_or_else(|| "must be a number from 0 to 100".to_owned())
+}
+
+fn number_within(value: &Value, min: i32, max: i32) -> Result<i32, String> {
+    let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| format!("must be a number from {min} to {max}"))
 }
 
 /// `true` or `false`.

@@ -177,6 +177,15 @@ fn replayed(status: u16, kept: &str) -> Result<Response, Problem> {
     Ok(response)
 }
 
+/// The key of a request, where it carries one.
+///
+/// # Errors
+///
+/// `bad-header`.
+pub(super) fn key_given(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    if headers.contains_key(IDEMPOTENCY_KEY) { key_of(headers).map(Some) } else { Ok(None) }
+}
+
 fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
     let bad = || {
         let detail =

@@ -28,6 +28,7 @@ const KEY: &str = "api-key";
         (name = "domains", description = "Domains: registered, found, changed, deleted."),
         (name = "records", description = "What to publish, what is there, and what happened."),
         (name = "webhooks", description = "Told when something happens, and told when DNS changed."),
+        (name = "mailboxes", description = "Mailboxes, their warm-up, what they may send and what they sent."),
         (name = "operations", description = "How the service fares."),
     ),
     components(schemas(ProblemBody, FieldFault)),

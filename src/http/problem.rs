@@ -47,6 +47,8 @@ pub enum Kind {
     NoSuchCheck,
     /// No such key.
     NoSuchKey,
+    /// No such mailbox, or not the caller's.
+    NoSuchMailbox,
     /// No such setup link of this domain.
     NoSuchSetupLink,
     /// No such webhook endpoint, or not the caller's.
@@ -67,6 +69,14 @@ pub enum Kind {
     ClientsManagedElsewhere,
     /// The domain's name, written by another program, is none.
     DomainMalformed,
+    /// Another mailbox has the address.
+    MailboxTaken,
+    /// A mailbox's rates are out of bounds.
+    MailboxUnhealthy,
+    /// The gate is closed.
+    NotReady,
+    /// All that may be sent today is sent.
+    DailyLimitReached,
     /// The first request with this `Idempotency-Key` is still running.
     IdempotencyKeyRunning,
     /// The body is larger than we read.
@@ -87,7 +97,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 28] = [
+    pub const ALL: [Kind; 33] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
@@ -98,6 +108,7 @@ impl Kind {
         Kind::NoSuchDomain,
         Kind::NoSuchCheck,
         Kind::NoSuchKey,
+        Kind::NoSuchMailbox,
         Kind::NoSuchSetupLink,
         Kind::NoSuchWebhookEndpoint,
         Kind::NoSuchDelivery,
@@ -108,6 +119,10 @@ impl Kind {
         Kind::TooManyWebhookEndpoints,
         Kind::ClientsManagedElsewhere,
         Kind::DomainMalformed,
+        Kind::MailboxTaken,
+        Kind::MailboxUnhealthy,
+        Kind::NotReady,
+        Kind::DailyLimitReached,
         Kind::IdempotencyKeyRunning,
         Kind::BodyTooLarge,
         Kind::UnsupportedMediaType,
@@ -132,6 +147,7 @@ impl Kind {
             Kind::NoSuchDomain => (S::NOT_FOUND, "no-such-domain", "No such domain"),
             Kind::NoSuchCheck => (S::NOT_FOUND, "no-such-check", "No such check"),
             Kind::NoSuchKey => (S::NOT_FOUND, "no-such-key", "No such key"),
+            Kind::NoSuchMailbox => (S::NOT_FOUND, "no-such-mailbox", "No such mailbox"),
             Kind::NoSuchSetupLink => (S::NOT_FOUND, "no-such-setup-link", "No such setup link"),
             Kind::NoSuchWebhookEndpoint => (S::NOT_FOUND, "no-such-webhook-endpoint", "No such webhook endpoint"),
             Kind::NoSuchDelivery => (S::NOT_FOUND, "no-such-delivery", "No such delivery"),
@@ -146,6 +162,10 @@ impl Kind {
                 (S::CONFLICT, "clients-managed-elsewhere", "Clients are managed elsewhere")
             }
             Kind::DomainMalformed => (S::CONFLICT, "domain-malformed", "The domain's name is malformed"),
+            Kind::MailboxTaken => (S::CONFLICT, "mailbox-taken", "The address is taken"),
+            Kind::MailboxUnhealthy => (S::CONFLICT, "mailbox-unhealthy", "The mailbox is not healthy"),
+            Kind::NotReady => (S::CONFLICT, "not-ready", "The mailbox may not send"),
+            Kind::DailyLimitReached => (S::CONFLICT, "daily-limit-reached", "The daily limit is reached"),
             Kind::IdempotencyKeyRunning => (S::CONFLICT, "idempotency-key-running", "The first request still runs"),
             Kind::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Kind::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "JSON is needed"),
@@ -254,6 +274,12 @@ impl From<Error> for Problem {
             Error::NoSuchDomain(_) => Kind::NoSuchDomain,
             Error::NoSuchCheck(_) => Kind::NoSuchCheck,
             Error::NoSuchKey(_) => Kind::NoSuchKey,
+            Error::NoSuchMailbox(_) => Kind::NoSuchMailbox,
+            Error::MailboxOwn | Error::MailboxTaken => Kind::MailboxTaken,
+            Error::MailboxUnhealthy(_) => Kind::MailboxUnhealthy,
+            Error::NotReady(_) => Kind::NotReady,
+            Error::DailyLimitReached { .. } => Kind::DailyLimitReached,
+            Error::SendKeyReused => Kind::IdempotencyKeyReused,
             Error::NoSuchSetupLink(_) => Kind::NoSuchSetupLink,
             Error::NoSuchEndpoint(_) => Kind::NoSuchWebhookEndpoint,
             Error::NoSuchDelivery(_) => Kind::NoSuchDelivery,

@@ -7,6 +7,7 @@ pub mod bimi;
 pub mod dkim;
 pub mod dmarc;
 pub mod domain;
+pub mod mail_address;
 pub mod master_file;
 pub mod mta_sts;
 pub mod name;

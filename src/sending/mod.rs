@@ -4,3 +4,10 @@
 
 pub mod tier;
 pub mod warmup;
+
+pub mod gate;
+pub mod health;
+pub mod limit;
+pub mod mailbox;
+pub mod reason;
+pub mod reckoning;

@@ -110,7 +110,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]: the last check could not be read, and this one was not begun. [`Error::DomainMalformed`]
+    /// [`Error::Store`]: the last check could not be read, or that nobody could tell until now not be noted; there is
+    /// nothing to settle. [`Error::DomainMalformed`]
     /// for a claim that [`Service::due`] would not have given out. [`Error::Judge`]: given back, to be tried later.
     pub async fn run(&self, resolver: &dyn Resolver, claim: &Claim) -> Result<Examined, Error> {
         let row = &claim.domain;
@@ -130,6 +131,7 @@ impl Service {
         let (took, after_id) = (begun.elapsed(), last.map(|check| check.id));
         let seen = Seen { report: &judged.report, judged: &judged, evidence: &evidence, questions, took, after_id };
         let settlement = self.weighed(claim, &before, &seen, self.clock.now()).await?;
+        self.note_staleness_ended(claim, &settlement).await?;
         Ok(Examined { report: judged.report, settlement })
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -22,6 +23,9 @@ pub enum Error {
     /// No such check of this domain.
     #[error("there is no check {0} of this domain")]
     NoSuchCheck(Uuid),
+    /// No such mailbox, or not the caller's.
+    #[error("there is no mailbox {0}")]
+    NoSuchMailbox(Uuid),
     /// No such setup link of this domain.
     #[error("there is no setup link {0} of this domain")]
     NoSuchSetupLink(Uuid),
@@ -61,6 +65,33 @@ pub enum Error {
     /// Others kept changing the domain while it was to be changed; try again.
     #[error("the domain is being changed by others")]
     DomainBusy,
+    /// The domain has the mailbox already.
+    #[error("this domain has the mailbox already")]
+    MailboxOwn,
+    /// Another domain's mailbox has the address, or had it.
+    #[error("the address belongs to another mailbox")]
+    MailboxTaken,
+    /// The mailbox's rates are out of bounds, so it stays paused.
+    #[error("the mailbox stays as it is: {0}")]
+    MailboxUnhealthy(String),
+    /// The gate is closed; nothing was granted.
+    #[error("the mailbox may not send: {0}")]
+    NotReady(String),
+    /// The limit of the day does not allow it; nothing was granted.
+    #[error("{left} of {limit} mails are left today until {resets_at}, and {count} were asked for")]
+    DailyLimitReached {
+        /// How many were asked for.
+        count: u32,
+        /// How many are left.
+        left: u32,
+        /// How many the mailbox may send today in all.
+        limit: u32,
+        /// When the next day begins.
+        resets_at: DateTime<Utc>,
+    },
+    /// The `Idempotency-Key` came before, for another number.
+    #[error("this key came before with another count; every request needs a new key")]
+    SendKeyReused,
     /// The row's name, written by the platform, is no normal domain name; it can only be mended there.
     #[error("the domain's name, as the database has it, is no normal domain name: {0}")]
     DomainMalformed(String),

@@ -19,6 +19,7 @@ use crate::dns::zone_text::ZoneText;
 use crate::protocol::dkim::PublicKey;
 use crate::protocol::domain::Domain;
 use crate::protocol::name::Name;
+use crate::sending::health::Bounds;
 use crate::sending::tier::Tier;
 use crate::service::checks::Due;
 use crate::service::domains::Registration;
@@ -127,6 +128,7 @@ pub(crate) fn settings() -> Settings {
             retry_schedule: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec(),
             allow_private: false,
         },
+        sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::new(),
     }
 }

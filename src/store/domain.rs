@@ -25,7 +25,7 @@ use crate::verify::purpose::Purpose;
 use crate::verify::standing::{Flags, Standing, Status, SuspendedReason};
 
 /// What the seed lets a domain send a day until somebody changes it.
-const DAILY_SEND_LIMIT: i32 = 50;
+pub(in crate::store) const DAILY_SEND_LIMIT: i32 = 50;
 
 /// Where a row without an age stands in a list: before all others. The statements and the index say it too.
 const NO_AGE: DateTime<Utc> = match NaiveDate::from_ymd_opt(1, 1, 1) {
@@ -342,7 +342,7 @@ fn read_binding(text: Option<String>) -> Option<Requirements> {
 }
 
 /// A suspension that nobody gave a reason for was the platform's, and only a person lifts that.
-fn read_suspended_reason(text: Option<&str>) -> SuspendedReason {
+pub(in crate::store) fn read_suspended_reason(text: Option<&str>) -> SuspendedReason {
     let known = SuspendedReason::ALL.into_iter().find(|reason| Some(reason.as_str()) == text);
     known.unwrap_or(SuspendedReason::Operator)
 }

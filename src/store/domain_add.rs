@@ -13,7 +13,7 @@ use crate::store::domain::{DomainRow, Row, by_name, domain_columns};
 use crate::store::notice::Notice;
 use crate::store::requirements::Requirements;
 use crate::store::schedule::earliest;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, warmup};
 use crate::verify::standing::Status;
 
 /// A domain to register.
@@ -128,12 +128,17 @@ impl Store {
             }
         }
         let is_revived = revived.is_some();
+        let was_deleted_at = revived.as_ref().map(|row| row.deleted_at.unwrap_or(now));
         let row = match revived {
             Some(row) => revive(&mut tx, &row, new, now, OPERATION).await?,
             None => add(&mut tx, new, now, OPERATION).await?,
         };
         let Some(row) = row else { return Ok(DomainAdded::Taken) };
         let row = row.read(OPERATION)?;
+        if let Some(deleted_at) = was_deleted_at {
+            // Open again with the standing that it will get.
+            warmup::close_domain(&mut tx, row.id, deleted_at, None, OPERATION).await?;
+        }
         self.tell_replicas(&mut tx, &Notice::due(row.id), OPERATION).await?;
         tx.commit(OPERATION).await?;
         Ok(if is_revived { DomainAdded::Revived(row) } else { DomainAdded::Added(row) })

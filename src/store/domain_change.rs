@@ -11,7 +11,7 @@ use crate::store::history::write_events;
 use crate::store::notice::Notice;
 use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::schedule::{CheckReason, earliest};
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{NewEvent, Store, StoreError, warmup};
 use crate::verify::standing::{Standing, Status, SuspendedReason};
 
 /// What to change of a domain; `None` leaves as it is, `Some(None)` clears.
@@ -127,6 +127,7 @@ impl Store {
             return Ok(DomainChanged::NoSuchDomain);
         };
         let row = row.read(OPERATION)?;
+        warmup::follow(&mut tx, &before, &after.standing(), after.dns_configured, now, OPERATION).await?;
         if after.status != before.status {
             write_events(&mut tx, id, None, &change.events, now, OPERATION).await?;
         }

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -34,6 +34,7 @@ const MIGRATIONS: [Migration; 8] = [
     Migration { version: 20, name: "020_breaker", sql: include_str!("../../migrations/020_breaker.sql") },
     Migration { version: 21, name: "021_follow_ups", sql: include_str!("../../migrations/021_follow_ups.sql") },
     Migration { version: 22, name: "022_webhooks", sql: include_str!("../../migrations/022_webhooks.sql") },
+    Migration { version: 23, name: "023_sending", sql: include_str!("../../migrations/023_sending.sql") },
     Migration { version: 24, name: "024_setup_links", sql: include_str!("../../migrations/024_setup_links.sql") },
 ];
 

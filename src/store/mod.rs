@@ -23,14 +23,20 @@ pub mod endpoint;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod mailbox;
+pub mod mailbox_add;
+pub mod mailbox_change;
 pub mod note;
 pub mod notice;
 pub mod prune;
 pub mod receipt;
 pub mod requirements;
 pub mod schedule;
+pub mod send;
 pub mod settle;
 pub mod setup_link;
+pub mod warmup;
+pub mod warmup_stats;
 pub mod webhook_word;
 
 use std::sync::Arc;
@@ -50,10 +56,15 @@ pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
 pub use key::{KeyAdded, KeyRow, NewKey, Role};
+pub use mailbox::{MailboxDomain, MailboxRow, MailboxWatch};
+pub use mailbox_add::{MailboxAdded, NewMailbox};
+pub use mailbox_change::MailboxUpdate;
 pub use migration::{Applied, MigrateError, MigrationState};
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
+pub use send::{Grant, Send, SendKey, Sent};
 pub use settle::{Settled, Settlement};
+pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
 use crate::store::db::{Sql, db, statements};
@@ -142,14 +153,20 @@ pub fn statements() -> Vec<Sql> {
         history::STATEMENTS,
         idempotency::STATEMENTS,
         key::STATEMENTS,
+        mailbox::STATEMENTS,
+        mailbox_add::STATEMENTS,
+        mailbox_change::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
         schedule::STATEMENTS,
+        send::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,
+        warmup::STATEMENTS,
+        warmup_stats::STATEMENTS,
         webhook_word::STATEMENTS,
     ]
     .concat()

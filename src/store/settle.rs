@@ -17,7 +17,7 @@ use crate::store::delivery::write_of_domains;
 use crate::store::notice::{self, Notice};
 use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{NewEvent, Store, StoreError, warmup};
 use crate::verify::evidence::stored::Stored;
 use crate::verify::standing::{Standing, SuspendedReason};
 
@@ -297,6 +297,10 @@ impl Store {
             } else {
                 settled.push(give_up(&mut tx, given, OPERATION).await?);
             }
+        }
+        for (claim, settlement) in &written {
+            let (standing, dns_configured) = (&settlement.standing, settlement.dns_configured);
+            warmup::follow(&mut tx, &claim.domain, standing, dns_configured, now, OPERATION).await?;
         }
         keep(&mut tx, &written, OPERATION).await?;
         let domains = written.iter().map(|(claim, _)| claim.domain.id).collect();

@@ -66,6 +66,7 @@ async fn every_field_of_every_body_refuses_nonsense_by_its_name() {
     let body = json!({"url": "https://hooks.example.com/"});
     let endpoint = house.operator("POST", "/v1/webhook-endpoints", Some(body)).await.json();
     let endpoint = endpoint["id"].as_str().unwrap().parse().unwrap();
+    let mailbox = house.mailbox(domain, "max@example.com").await;
     let document = serde_json::to_value(sendready::http::openapi()).unwrap();
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -77,9 +78,10 @@ async fn every_field_of_every_body_refuses_nonsense_by_its_name() {
             let id = match path.split('/').nth(2) {
                 Some("clients") => client,
                 Some("webhook-endpoints") => endpoint,
+                Some("mailboxes") => mailbox,
                 _ => domain,
             };
-            let path = path.replace("{id}", &id.to_string());
+            let path = path.replace("{id}", &id.to_string()).replace("{date}", "2027-01-10");
             let mut all = Vec::new();
             fields(&document, schema, "", &|value| value, &mut all);
             for (pointer, bodies) in all {

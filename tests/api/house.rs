@@ -15,6 +15,7 @@ use sendready::dns::zone_text::ZoneText;
 use sendready::http;
 use sendready::http::health::Health;
 use sendready::protocol::name::Name;
+use sendready::sending::health::Bounds;
 use sendready::service::checks::Due;
 use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
@@ -120,6 +121,14 @@ impl House {
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
+    /// A new mailbox; its id.
+    pub async fn mailbox(&self, domain: Uuid, address: &str) -> Uuid {
+        let path = format!("/v1/domains/{domain}/mailboxes");
+        let answer = self.operator("POST", &path, Some(json!({"email_address": address}))).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["id"].as_str().unwrap().parse().unwrap()
+    }
+
     /// A request with the operator's key.
     pub async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         self.call(method, path, Some(&self.operator), body).await
@@ -203,6 +212,7 @@ pub fn settings() -> Settings {
             retry_schedule: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec(),
             allow_private: false,
         },
+        sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([("host".to_owned(), host), ("infraforge".to_owned(), Profile::default())]),
     }
 }

@@ -9,6 +9,7 @@ use crate::store::world::{Place, World, at, id, on_both};
 on_both!(
     claims_walk_indexes,
     lists_walk_indexes,
+    mailboxes_walk_indexes,
     settling_walks_indexes,
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
@@ -154,7 +155,15 @@ fn walks(plan: &[String], indexes: &[&str]) {
     }
     let whole = |line: &&String| {
         line.contains("Seq Scan")
-            || ["SCAN email_domains", "SCAN d", "SCAN l", "SCAN sendready_webhook_deliveries"].contains(&line.trim())
+            || [
+                "SCAN email_domains",
+                "SCAN email_mailboxes",
+                "SCAN m",
+                "SCAN d",
+                "SCAN l",
+                "SCAN sendready_webhook_deliveries",
+            ]
+            .contains(&line.trim())
     };
     assert_eq!(plan.iter().find(whole), None, "the whole table is read:\n{shown}");
 }
@@ -207,6 +216,56 @@ async fn lists_walk_indexes(world: World) {
     );
     let by_name = plan(&world, "domain::BY_NAME", &[quoted("a.example"), quoted("a.example.")]).await;
     walks(&by_name, &["idx_sendready_domains_name"]);
+}
+
+/// Many mailboxes, ten to a domain; few of them were touched today.
+async fn fill_mailboxes(world: &World) {
+    fill(world).await;
+    let row_id = if matches!(world.place, Place::Postgres(_)) { "gen_random_uuid()" } else { "randomblob(16)" };
+    let domains = "SELECT id, client_id, domain, row_number() OVER (ORDER BY id) AS n FROM email_domains";
+    let numbers = "SELECT 0 AS k UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3";
+    let day = |condition: &str| format!("CASE WHEN {condition} THEN DATE '2026-09-20' END");
+    let sends_day = match world.place {
+        Place::Postgres(_) => day("n % 1000 = 1"),
+        Place::Sqlite(_) => day("n % 1000 = 1").replace("DATE ", ""),
+    };
+    world
+        .run(&format!(
+            "INSERT INTO email_mailboxes (id, domain_id, client_id, email_address, current_daily_sends, sends_day) \
+             SELECT {row_id}, id, client_id, 'box' || k || '@' || domain, CASE WHEN n % 1000 IN (1, 2) THEN 3 ELSE 0 END, \
+             {sends_day} FROM ({domains}) AS d CROSS JOIN ({numbers}) AS numbers"
+        ))
+        .await;
+    world.run("UPDATE email_domains SET current_daily_sends = 3 WHERE domain LIKE 'd1_.example'").await;
+    for (what, table) in [("mailbox", "email_mailboxes"), ("domain", "email_domains")] {
+        let closures = format!("INSERT INTO sendready_{what}_closures ({what}_id, closed_at)");
+        world.run(&format!("{closures} SELECT id, CURRENT_TIMESTAMP FROM {table}")).await;
+    }
+    let past = "UPDATE email_domains SET sends_day = '2026-09-20' WHERE domain LIKE 'd2_.example'";
+    world.run(past).await;
+    world.run("ANALYZE").await;
+}
+
+async fn mailboxes_walk_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let (day, next) = (quoted("2026-09-21"), quoted("2026-09-22"));
+    let plan = async |name: &str, parameters: &[String]| plan(&world, name, parameters).await;
+    let address = [quoted("box1@d7.example"), quoted("box1@d7.example.")];
+    walks(&plan("mailbox::BY_ADDRESS", &address).await, &["idx_sendready_mailboxes_address"]);
+    let domain = literal(&world, 5);
+    // Which of the two indexes by domain serves a page is the database's to choose.
+    let list = plan("mailbox::LIST", &[domain.clone(), literal(&world, 0), "50".to_owned()]).await;
+    walks(&list, &[]);
+    walks(&plan("mailbox::LIMIT_SUM", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan("warmup::NOT_BEGUN", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan("mailbox::GET", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan("warmup::CLOSURES", &[domain.clone(), domain]).await, &[]);
+    let zero = [day.clone(), next, "500".to_owned()];
+    walks(&plan("send::ZERO_DOMAINS", &zero).await, &["idx_sendready_domains_sends_day"]);
+    walks(&plan("send::ZERO_MAILBOXES", &zero).await, &["idx_sendready_mailboxes_sends_day"]);
+    let stamp = [day, "500".to_owned()];
+    walks(&plan("send::STAMP_DOMAINS", &stamp).await, &["idx_sendready_domains_unstamped"]);
+    walks(&plan("send::STAMP_MAILBOXES", &stamp).await, &["idx_sendready_mailboxes_unstamped"]);
 }
 
 /// Many results at once are found by their ids, and names by their own index.

@@ -9,6 +9,7 @@ use sendready::clock::Clock;
 use sendready::config::providers::Profile;
 use sendready::dns::zone_text::ZoneText;
 use sendready::protocol::name::Name;
+use sendready::sending::health::Bounds;
 use sendready::service::schedule::{Rhythm, Rung};
 use sendready::service::{Service, Settings};
 use sendready::store::Store;
@@ -108,6 +109,7 @@ fn settings(lease: Duration) -> Settings {
         lease,
         concurrency: 16,
         history_keep: Duration::from_hours(24 * 90),
+        sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([(PROVIDER.to_owned(), profile)]),
     }
 }
