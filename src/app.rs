@@ -16,12 +16,12 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::hickory::Hickory;
-use crate::dns::watched::Watched;
+use crate::dns::watched::{Authorities, Watched};
 use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
-use crate::http::health::{CheckerState, Health, ResolverState};
+use crate::http::health::{AuthoritativeState, BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::{deliveries, prune, replicas};
+use crate::jobs::{breaker, deliveries, prune, replicas};
 use crate::lifecycle::{End, Lifecycle, allow_open_files};
 use crate::sender::names::{DnsNames, Names, SystemNames};
 use crate::sender::{self, Sender, SetupError};
@@ -30,7 +30,8 @@ use crate::service::{self, Service, Settings, WebhookSettings};
 use crate::store::migration::{MigrateError, MigrationState};
 use crate::store::{Store, StoreError};
 use crate::telemetry::TelemetryError;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, authoritative_unreachable};
+use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
 use crate::webhook::signature::Secret;
 
@@ -175,6 +176,9 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     lifecycle.spawn("deliveries", deliveries::run(service.clone(), sender, soft, hard));
     lifecycle.spawn("hear", replicas::hear(service.clone(), stop.soft.clone()));
     lifecycle.spawn("clock", replicas::follow_clock(service.clone(), stop.soft.clone()));
+    let told = health.clone();
+    let tell = move |view| told.breaker(BreakerState::of(&view));
+    lifecycle.spawn("breaker", breaker::run(service.clone(), stop.soft.clone(), tell));
     lifecycle.spawn("prune", prune::run(service.clone(), stop.soft.clone()));
     let soft = stop.soft.clone();
     lifecycle.spawn("close", async move {
@@ -193,12 +197,35 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
 
 /// Tells the readiness how the resolver fares, until told to stop.
 async fn pulse(resolver: Arc<Watched>, health: Health, stop: CancellationToken) {
+    let mut authorities = Authorities::Unknown;
     while !stop.is_cancelled() {
+        let now = resolver.authorities();
+        if now != authorities {
+            tell_authorities(authorities, now, &health);
+            authorities = now;
+        }
         health.resolver(if resolver.is_failing() { ResolverState::Failing } else { ResolverState::Ok });
         tokio::select! {
             () = tokio::time::sleep(PULSE_INTERVAL) => {}
             () = stop.cancelled() => {}
         }
+    }
+}
+
+/// Tells that authoritative servers fare otherwise than before.
+fn tell_authorities(before: Authorities, now: Authorities, health: &Health) {
+    health.authoritative(match now {
+        Authorities::Unknown => AuthoritativeState::Unknown,
+        Authorities::Answering => AuthoritativeState::Ok,
+        Authorities::Unreachable => AuthoritativeState::Unreachable,
+    });
+    authoritative_unreachable(now == Authorities::Unreachable);
+    match (before, now) {
+        (_, Authorities::Unreachable) => tracing::warn!(
+            "no authoritative name server answers: allow UDP and TCP to port 53 everywhere; until then caches alone are believed"
+        ),
+        (Authorities::Unreachable, _) => tracing::info!("authoritative name servers answer again"),
+        _ => {}
     }
 }
 
@@ -244,6 +271,11 @@ pub fn settings(config: &Config) -> Settings {
         },
         lease: checks.lease,
         concurrency: checks.concurrency,
+        breaker: Rule {
+            min_domains: usize::try_from(checks.breaker.min_domains).unwrap_or(usize::MAX),
+            share: checks.breaker.share,
+            window: delta(checks.breaker.window),
+        },
         history_keep: config.history.keep,
         webhooks: WebhookSettings {
             // Read once already, with the other settings.
@@ -251,6 +283,7 @@ pub fn settings(config: &Config) -> Settings {
             retry_schedule: config.webhooks.retry_schedule.clone(),
             allow_private: config.webhooks.allow_private,
         },
+        public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
         profiles: config.providers.iter().map(|(name, profile)| (name.to_owned(), profile.clone())).collect(),
     }
 }

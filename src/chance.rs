@@ -19,6 +19,9 @@ pub const SECRET_OCTETS: usize = 32;
 /// What every key of ours begins with, so that a scanner of source code can tell one.
 pub const KEY_PREFIX: &str = "sr_";
 
+/// What every setup link's token begins with.
+pub const SETUP_PREFIX: &str = "srl_";
+
 /// The share by which jitter moves a wait, up or down, in percent.
 const JITTER_PERCENT: u64 = 10;
 
@@ -63,6 +66,16 @@ impl Chance {
     pub fn key(&self) -> SecretString {
         let octets: [u8; SECRET_OCTETS] = self.octets();
         SecretString::from(format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)))
+    }
+
+    /// A new token of a setup link: [`SETUP_PREFIX`] and 43 characters of base64url, 256 bits.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no randomness to give; see [`Chance::octets`].
+    pub fn setup_token(&self) -> SecretString {
+        let octets: [u8; SECRET_OCTETS] = self.octets();
+        SecretString::from(format!("{SETUP_PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)))
     }
 
     /// A number, every one as likely. For pure functions that take their chance as an argument.

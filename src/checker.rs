@@ -203,7 +203,10 @@ impl Gathering {
     }
 
     fn take_word(&mut self, server: SocketAddr, question: Question, answer: Answer) {
-        self.take_in(question, vec![Reply { vantage: Vantage::Authoritative, server: Some(server), answer }]);
+        self.take_in(
+            question,
+            vec![Reply { vantage: Vantage::Authoritative, server: Some(server), answer, extended_error: None }],
+        );
     }
 
     fn take_in(&mut self, question: Question, mut replies: Vec<Reply>) {
@@ -226,7 +229,7 @@ impl Gathering {
 }
 
 fn not_answered() -> Reply {
-    Reply { vantage: Vantage::Recursive, server: None, answer: Answer::Unknown(Failure::Timeout) }
+    Reply { vantage: Vantage::Recursive, server: None, answer: Answer::Unknown(Failure::Timeout), extended_error: None }
 }
 
 #[cfg(test)]

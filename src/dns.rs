@@ -1,7 +1,7 @@
 //! Asking DNS: the [`Resolver`] port, and what stands behind it.
 //!
 //! Owns how a question reaches servers and what counts as an answer. Asking never fails: a failure is an
-//! [`Answer`](crate::verify::evidence::Answer) like any other. What an answer means for a domain is
+//! [`Answer`] like any other. What an answer means for a domain is
 //! judged in [`crate::verify`]; how often to ask, and when to stop, is [`crate::checker`]'s.
 
 mod chain;

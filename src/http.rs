@@ -16,6 +16,7 @@ pub mod health;
 pub mod idempotency;
 pub mod serve;
 
+mod breaker;
 mod caller;
 mod clients;
 mod dns_changes;
@@ -26,6 +27,7 @@ mod list;
 mod look;
 mod openapi;
 mod records;
+mod setup_links;
 mod stream;
 mod tiers;
 
@@ -95,6 +97,8 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(records::records))
         .routes(routes!(records::verify))
         .routes(routes!(stream::stream))
+        .routes(routes!(setup_links::setup_link_list, setup_links::setup_link_create))
+        .routes(routes!(setup_links::setup_link_get, setup_links::setup_link_revoke))
         .routes(routes!(history::checks))
         .routes(routes!(history::check))
         .routes(routes!(history::events))
@@ -105,6 +109,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(endpoints::deliveries::delivery_list))
         .routes(routes!(endpoints::deliveries::delivery_retry))
         .routes(routes!(dns_changes::dns_changes))
+        .routes(routes!(breaker::accept))
 }
 
 /// What anybody may ask.

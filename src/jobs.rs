@@ -3,6 +3,7 @@
 //! A job takes no input but the database. Twice is the same as once. It stops between items when told, mends by
 //! itself when the database comes back, and a panic in it ends the process.
 
+pub mod breaker;
 pub mod checks;
 pub mod deliveries;
 pub mod prune;

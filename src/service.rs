@@ -5,6 +5,7 @@
 //!
 //! A thing of another client is no such thing, never a forbidden one: its existence is not told.
 
+pub mod breaker;
 pub mod caller;
 pub mod checks;
 pub mod clients;
@@ -21,6 +22,7 @@ pub mod records;
 pub mod replicas;
 pub mod requirements;
 pub mod schedule;
+pub mod setup_links;
 pub mod webhook_word;
 
 pub(crate) mod events;
@@ -56,6 +58,7 @@ use crate::service::schedule::Rhythm;
 use crate::service::verify_rate::VerifyRate;
 use crate::service::waiting::Waiting;
 use crate::store::Store;
+use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
 use crate::webhook::signature::Secret;
 
@@ -76,10 +79,14 @@ pub struct Settings {
     pub lease: Duration,
     /// How many domains are checked at once. `checks.concurrency`.
     pub concurrency: usize,
+    /// When trouble is taken to be ours. `checks.breaker_*`.
+    pub breaker: Rule,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
     /// What webhooks are set to. `[webhooks]`.
     pub webhooks: WebhookSettings,
+    /// How the world reaches us, without a slash at its end. `http.public_url`.
+    pub public_url: String,
     /// What each provider requires. `[providers.NAME]`.
     pub profiles: BTreeMap<String, Profile>,
 }

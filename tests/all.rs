@@ -6,6 +6,8 @@
 
 mod api;
 mod architecture;
+mod breaker;
+mod chaos;
 mod commands;
 mod config;
 mod conformance;

@@ -8,5 +8,7 @@ mod lists;
 mod once;
 mod refusals;
 mod serving;
+mod setup_links;
+mod staged;
 mod story;
 mod waiting;

@@ -5,10 +5,11 @@ mod real;
 
 use std::time::Duration;
 
+use hickory_resolver::proto::op::ResponseCode;
 use sendready::dns::hickory::Hickory;
 use sendready::dns::{Resolver, Settings};
 use sendready::protocol::name::Name;
-use sendready::verify::evidence::{Question, RecordData, RecordType, Txt};
+use sendready::verify::evidence::{Question, RecordData, RecordType, Told, Txt};
 
 use crate::support::dns_server::{DnsServer, Scripted};
 use crate::support::shown::shown;
@@ -66,15 +67,6 @@ async fn a_failure_goes_to_the_next_server_and_is_kept() {
 }
 
 #[tokio::test]
-async fn a_no_is_a_word_and_goes_to_nobody_else() {
-    let first = DnsServer::zones("example.test. SOA ns h 1 1 1 1 60");
-    let second = DnsServer::script(says("second"));
-    let hickory = Hickory::new(settings(&[&first, &second]));
-    assert_eq!(ask(&hickory, "no.example.test").await, ["nxdomain by example.test 60s"]);
-    assert_eq!(second.asked(), []);
-}
-
-#[tokio::test]
 async fn a_silent_server_is_left_out_while_another_is_there() {
     let silent = DnsServer::script(|_| Scripted::Drop);
     let good = DnsServer::script(says("good"));
@@ -88,6 +80,57 @@ async fn a_silent_server_is_left_out_while_another_is_there() {
     }
     silent.set_script(says("back"));
     assert_eq!(ask(&alone, "a.test").await, ["found 60s [back]"]);
+}
+
+#[tokio::test]
+async fn before_a_no_is_believed_one_other_server_is_asked() {
+    let denying = DnsServer::script(|_| Scripted::code(ResponseCode::NXDomain));
+    let good = DnsServer::script(says("good"));
+    let other = DnsServer::script(|_| Scripted::code(ResponseCode::NXDomain));
+    let hickory = Hickory::new(patient(&[&denying, &good, &other]));
+    assert_eq!(ask(&hickory, "a.test").await, ["nxdomain", "found 60s [good]"]);
+    let hickory = Hickory::new(patient(&[&good, &denying]));
+    assert_eq!(ask(&hickory, "b.test").await, ["found 60s [good]"], "what is found is believed");
+    let broken = DnsServer::script(|_| Scripted::extended_error(22));
+    let hickory = Hickory::new(patient(&[&broken, &denying, &other, &good]));
+    assert_eq!(ask(&hickory, "c.test").await, ["servfail", "nxdomain", "nxdomain"], "one other, and no more");
+    assert_eq!(ask(&Hickory::new(patient(&[&denying])), "d.test").await, ["nxdomain"], "there is nobody else");
+    assert!(other.asked().iter().all(|asked| asked.question.name == name("c.test")));
+}
+
+#[tokio::test]
+async fn a_server_s_reason_is_kept_with_its_failure() {
+    let server = DnsServer::script(|_| Scripted::extended_error(7));
+    let reply = Hickory::new(settings(&[&server])).ask(&question("a.test", RecordType::Txt)).await.remove(0);
+    assert_eq!(reply.extended_error.map(|error| error.to_string()).as_deref(), Some("Signature Expired (code 7)"));
+    server.set_script(says("good"));
+    let reply = Hickory::new(settings(&[&server])).ask(&question("a.test", RecordType::Txt)).await.remove(0);
+    assert_eq!(reply.extended_error, None);
+}
+
+#[tokio::test]
+async fn an_authority_that_is_silent_is_left_alone_for_a_while() {
+    let server = DnsServer::script(|_| Scripted::Drop);
+    let hickory = Hickory::new(Settings { timeout: Duration::from_millis(400), ..settings(&[]) });
+    let mut outcomes = Vec::new();
+    for label in ["a", "b", "c"] {
+        match hickory.ask_at(server.address(), &question(&format!("{label}.test"), RecordType::Txt)).await {
+            Told::Answer(answer) => outcomes.push(answer.outcome()),
+            Told::Referral { .. } => panic!("nobody referred anywhere"),
+        }
+    }
+    assert_eq!(outcomes, ["timeout", "timeout", "unreachable"]);
+    assert!(server.asked().iter().all(|asked| asked.question.name != name("c.test")));
+}
+
+#[tokio::test]
+async fn an_authority_is_asked_a_few_things_at_once_and_no_more() {
+    let server = DnsServer::script(|question| says("x")(question).after(Duration::from_millis(50)));
+    let hickory = Hickory::new(patient(&[]));
+    let questions: Vec<Question> = (0..40).map(|label| question(&format!("n{label}.test"), RecordType::Txt)).collect();
+    futures_util::future::join_all(questions.iter().map(|question| hickory.ask_at(server.address(), question))).await;
+    assert_eq!(server.asked().len(), 40);
+    assert_eq!(server.in_work_most(), 8);
 }
 
 #[tokio::test]

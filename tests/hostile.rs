@@ -366,7 +366,9 @@ async fn names_as_long_as_can_be() {
 async fn keys_that_are_none() {
     let mut cases = Cases::default();
     for (why, dkim, key) in [
-        ("16,384 bits, absurd but a key", "valid", rsa(&[0xff; 2_048], &[1, 0, 1])),
+        ("8,192 bits, absurd but usable", "valid", rsa(&[0xff; 1_024], &[1, 0, 1])),
+        ("16,384 bits, which no receiver need use", "invalid", rsa(&[0xff; 2_048], &[1, 0, 1])),
+        ("exponent 1", "invalid", rsa(&[0xff; 256], &[1])),
         ("131,072 bits", "invalid", rsa(&[0xff; 16_384], &[1, 0, 1])),
         ("exponent 0", "invalid", rsa(&[0xff; 256], &[0])),
         ("an exponent as long as the modulus", "valid", rsa(&[0xff; 256], &[0xff; 256])),

@@ -1,14 +1,19 @@
 //! The store's contract: one test for each operation, on both databases, each on an empty one.
 
-mod world;
+pub mod world;
 
+mod announce;
+mod breaker;
 mod clients;
 mod connection;
 mod domains;
 mod keys;
+mod notices;
 mod plans;
 mod schedule;
 mod schema;
 mod settle;
+mod setup_links;
+mod staged;
 mod statements;
 mod webhooks;

@@ -30,7 +30,7 @@ impl Resolver for Slow {
             self.now.fetch_sub(1, Ordering::SeqCst);
             let records = vec![RecordData::Txt(Txt::of("x".repeat(self.octets)))];
             let answer = Answer::Found(Found { records, ttl_seconds: 1, aliases: Vec::new(), authentic: false });
-            vec![Reply { vantage: Vantage::Recursive, server: None, answer }]
+            vec![Reply { vantage: Vantage::Recursive, server: None, answer, extended_error: None }]
         }
         .boxed()
     }

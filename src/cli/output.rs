@@ -134,11 +134,11 @@ pub fn findings(out: &mut impl Write, findings: &[Finding], place: &Place<'_>) -
     Ok(())
 }
 
-/// A text of strangers as a terminal may show it: control characters escaped, and cut when long.
+/// A text of strangers as a terminal may show it: what controls or hides is escaped, and what is long is cut.
 pub fn printable(text: &str) -> String {
     let mut printable = String::new();
     for letter in text.chars().take(LINE_CHARS_MAX) {
-        if letter.is_control() {
+        if letter.is_control() || is_unseen(letter) {
             printable.extend(letter.escape_default());
         } else {
             printable.push(letter);
@@ -148,6 +148,12 @@ pub fn printable(text: &str) -> String {
         printable.push('…');
     }
     printable
+}
+
+/// Whether a letter shows nothing and changes how others are shown: marks of direction (UAX #9 §2), of width nothing,
+/// and of lines.
+fn is_unseen(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn mark(finding: &Finding) -> &'static str {
@@ -176,5 +182,20 @@ fn cut(text: &str) -> String {
     match text.char_indices().nth(CELL_CHARS_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_controls_or_hides_is_escaped() {
+        let check = |text: &str, expected: &str| assert_eq!(printable(text), expected);
+        check("v=spf1 é 漢 🙂", "v=spf1 é 漢 🙂");
+        check("a\u{1b}[2Jb\nc", "a\\u{1b}[2Jb\\nc");
+        check("moc.\u{202e}elpmaxe\u{202c}", "moc.\\u{202e}elpmaxe\\u{202c}");
+        check("a\u{200b}b\u{2066}c\u{feff}", "a\\u{200b}b\\u{2066}c\\u{feff}");
+        assert_eq!(printable(&"x".repeat(LINE_CHARS_MAX + 1)).chars().count(), LINE_CHARS_MAX + 1);
     }
 }

@@ -156,7 +156,7 @@ keys! {
     HTTP_RATE_LIMITS = "http.rate_limits", Form::RateLimits, "", "", Later,
         "How many requests of a class one key may make.";
     DNS_RESOLVERS = "dns.resolvers", Form::Servers, "", "--resolver", Now,
-        "The recursive resolvers to ask, port 53 unless said otherwise. By default the system's.";
+        "The recursive resolvers to ask, port 53 unless said otherwise: the first; on a failure the next; and before a \"no\" is believed, one other. By default the system's.";
     DNS_TIMEOUT = "dns.timeout", Form::Duration { min: Duration::from_millis(50), max: MINUTE }, "2s", "--timeout", Now,
         "How long one server may take over one question. Must be shorter than two thirds of `checks.lease`, by when a check ends.";
     DNS_AUTHORITATIVE_PORT = "dns.authoritative_port", Form::Number { min: 1, max: 65_535 }, "53", "--authoritative-port", Now,

@@ -1,18 +1,20 @@
 //! Servers behind the [`Resolver`] port, over hickory's network streams.
 //!
-//! Owns the order of asking recursive servers: the first, and on a failure the next, each reply kept. Nothing is
-//! cached, so that what is seen is what the server says now. CNAME chains are followed here, for a server may give
+//! Owns the order of asking recursive servers: the first; on a failure the next; and before a "no" is believed, one
+//! other, for a single broken server must not be able to deny what is there. Each reply is kept. Nothing is cached, so that what is seen is what the server says now. CNAME chains are followed here, for a server may give
 //! only a part. Authoritative servers are asked one question each, and no chain is followed for them.
 //!
 //! # Limits
 //!
 //! So many servers at once ([`Settings::in_flight_max`]), so long for each of them and question ([`Settings::timeout`]),
 //! the chain and TCP included. Waiting for a turn does not count. A server that is silent again and again is left out
-//! for a while, as long as another is there. An authoritative server gets so many questions at once that it takes
-//! us for one resolver among many ([`authority::IN_FLIGHT_MAX`]).
+//! for a while, as long as another is there; an authoritative one counts as unreachable for that while. An authoritative
+//! server gets so many questions at once (8), and so many a second (200),
+//! that it takes us for one resolver among many.
 
 mod authority;
 mod convert;
+mod datagram;
 mod health;
 mod reading;
 mod wire;
@@ -96,33 +98,36 @@ impl Hickory {
     }
 
     async fn ask_servers(&self, question: &Question) -> Vec<Reply> {
-        let mut replies = Vec::new();
+        let mut replies: Vec<Reply> = Vec::new();
+        let mut is_denied = false;
         for server in self.servers_to_ask() {
-            let mut answer = self.ask_server(server.address, question, Manner::RECURSIVE).await;
-            server.health.note(&answer, Instant::now());
-            if answer == Answer::Unknown(Failure::Servfail)
-                && self.ask_server(server.address, question, Manner::UNCHECKED).await.is_definite()
+            let mut reply = self.ask_server(server.address, question, Manner::RECURSIVE).await;
+            server.health.note(&reply.answer, Instant::now());
+            if reply.answer == Answer::Unknown(Failure::Servfail)
+                && self.ask_server(server.address, question, Manner::UNCHECKED).await.answer.is_definite()
             {
                 // It knows, and does not believe what it knows: only DNSSEC makes it so. RFC 4035 §3.2.2.
-                answer = Answer::Unknown(Failure::Bogus);
+                reply.answer = Answer::Unknown(Failure::Bogus);
             }
-            let settled = answer.is_definite();
-            replies.push(Reply { vantage: Vantage::Recursive, server: Some(server.address), answer });
-            if settled {
+            // A "no" is looked at twice, and a second time only.
+            let settles = is_denied || matches!(reply.answer, Answer::Found(_));
+            is_denied |= reply.answer.is_definite();
+            replies.push(reply);
+            if settles {
                 break;
             }
         }
         if replies.is_empty() {
-            let answer = Answer::Unknown(Failure::Unreachable);
-            replies.push(Reply { vantage: Vantage::Recursive, server: None, answer });
+            replies.push(recursive(None, Answer::Unknown(Failure::Unreachable)));
         }
         replies
     }
 
     /// Asks one server, and it alone, until the chain's end or until the time is up.
-    async fn ask_server(&self, server: SocketAddr, question: &Question, manner: Manner) -> Answer {
+    async fn ask_server(&self, server: SocketAddr, question: &Question, manner: Manner) -> Reply {
+        let failed = |failure| recursive(Some(server), Answer::Unknown(failure));
         // Closed by nobody; were it closed, nothing could be asked in time.
-        let Ok(_turn) = self.turns.acquire().await else { return Answer::Unknown(Failure::Timeout) };
+        let Ok(_turn) = self.turns.acquire().await else { return failed(Failure::Timeout) };
         let deadline = Instant::now() + self.timeout;
         let mut chain = Chain::at(question.name.clone());
         // The chain bounds itself.
@@ -130,14 +135,22 @@ impl Hickory {
             let asked = Question::new(chain.end().clone(), question.record_type);
             let message = match wire::exchange(server, &asked, manner, deadline).await {
                 Ok(message) => message,
-                Err(failure) => return Answer::Unknown(failure),
+                Err(failure) => return failed(failure),
             };
             match reading::read(&message, chain, question.record_type, manner) {
-                Reading::Done(answer) => return answer,
+                Reading::Done(answer) => {
+                    let extended_error = reading::extended_error(&message).filter(|_| !answer.is_definite());
+                    return Reply { extended_error, ..recursive(Some(server), answer) };
+                }
                 Reading::Open(open) => chain = open,
             }
         }
     }
+}
+
+/// What a recursive server said, and no more.
+fn recursive(server: Option<SocketAddr>, answer: Answer) -> Reply {
+    Reply { vantage: Vantage::Recursive, server, answer, extended_error: None }
 }
 
 impl Hickory {
@@ -145,11 +158,8 @@ impl Hickory {
     async fn ask_authority(&self, address: SocketAddr, question: &Question) -> Told {
         let unknown = |failure| Told::Answer(Answer::Unknown(failure));
         let server = self.authorities.server(address);
-        if server.health.is_left_out(Instant::now()) {
-            return unknown(Failure::Timeout);
-        }
         // Its own turn first: whoever waits for a slow server must not keep the others waiting.
-        let Ok(_turn) = server.turns.acquire().await else { return unknown(Failure::Timeout) };
+        let Some(_turn) = server.turn().await else { return unknown(Failure::Unreachable) };
         let Ok(_turn_of_all) = self.turns.acquire().await else { return unknown(Failure::Timeout) };
         let deadline = Instant::now() + self.timeout;
         let told = match wire::exchange(address, question, Manner::AUTHORITATIVE, deadline).await {

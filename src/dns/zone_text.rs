@@ -51,7 +51,7 @@ use crate::dns::chain::Chain;
 use crate::dns::{PORT, Resolver};
 use crate::protocol::name::{Name, NameFault};
 use crate::verify::evidence::{
-    Answer, Authority, Delegation, Failure, Question, RecordData, RecordType, Reply, Told, Vantage,
+    Answer, Authority, Delegation, ExtendedError, Failure, Question, RecordData, RecordType, Reply, Told, Vantage,
 };
 
 /// The time to live where the text states none, in seconds; knot takes the same.
@@ -218,7 +218,10 @@ impl ZoneText {
 
 impl Resolver for ZoneText {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
-        let reply = Reply { vantage: Vantage::Recursive, server: None, answer: self.answer(question) };
+        let answer = self.answer(question);
+        // A resolver that knows an answer to be bogus says so. RFC 8914 §4.7.
+        let extended_error = (answer == Answer::Unknown(Failure::Bogus)).then(|| ExtendedError::new(6, b""));
+        let reply = Reply { vantage: Vantage::Recursive, server: None, answer, extended_error };
         std::future::ready(vec![reply]).boxed()
     }
 

@@ -16,6 +16,10 @@ use crate::service::{Caller, Role, Service};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known(pub(super) Caller);
 
+/// Whoever may look at one domain's records and have them verified: [`Known`], or a setup link of that domain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looker(pub(super) Caller);
+
 /// Whoever has an operator's key. Refused before the body is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Operator(pub(super) Caller);
@@ -29,17 +33,39 @@ impl FromRequestParts<AppState> for Known {
     }
 }
 
-impl Known {
-    /// Whoever has this key. For those who stay for longer than a request.
+impl FromRequestParts<AppState> for Looker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Looker, Problem> {
+        let caller = authenticated(parts, state).await?;
+        Looker::among_all(caller)
+    }
+}
+
+impl Looker {
+    /// Whoever has this key or token. For those who stay for longer than a request.
     ///
     /// # Errors
     ///
     /// `unauthorized`, `forbidden`; `unavailable` when nobody knows.
-    pub(super) async fn of(service: &Service, secret: &str) -> Result<Known, Problem> {
-        Known::among_all(caller_of(service, secret).await?)
+    pub(super) async fn of(service: &Service, secret: &str) -> Result<Looker, Problem> {
+        Looker::among_all(caller_of(service, secret).await?)
     }
 
+    fn among_all(caller: Caller) -> Result<Looker, Problem> {
+        if caller.domain_id.is_some() {
+            Ok(Looker(caller))
+        } else {
+            Known::among_all(caller).map(|known| Looker(known.0))
+        }
+    }
+}
+
+impl Known {
     fn among_all(caller: Caller) -> Result<Known, Problem> {
+        if caller.domain_id.is_some() {
+            return Err(forbidden("a key; a setup link only opens its domain's records, their stream and `verify`"));
+        }
         match caller.role {
             Role::Operator | Role::Client => Ok(Known(caller)),
             Role::Hook => Err(forbidden("an operator's or a client's key; a hook key only reports DNS changes")),

@@ -33,10 +33,14 @@ pub struct Kept {
     pub status: Status,
     /// The flags, as last definitely known; a report may say `unknown` where a flag still says true.
     pub flags: Flags,
+    /// The column `dns_configured`: all four flags, but where the platform set it and `mx_valid` was never judged.
+    pub dns_configured: bool,
     /// When it is looked at next.
     pub next_check_at: Option<DateTime<Utc>>,
     /// A check runs now.
     pub checking: bool,
+    /// The fleet breaker is open.
+    pub breaker_open: bool,
     /// Since when nobody could tell.
     pub stale_since: Option<DateTime<Utc>>,
     /// When to ask again, in seconds.
@@ -92,12 +96,16 @@ pub struct Document {
     next_check_at: Option<DateTime<Utc>>,
     /// A check runs now.
     checking: bool,
+    /// Many unrelated domains turned bad or unknown at once, so what is wrong here is shown, but no flag falls and
+    /// nobody is suspended. Absent on the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker_open: Option<bool>,
     /// Since when nobody could tell; null while somebody can.
     stale_since: Option<DateTime<Utc>>,
-    /// When asking again is worth it.
+    /// When asking again is worth it. Soon, too, while something is staged.
     #[schema(example = 5)]
     poll_after_seconds: Option<u64>,
-    /// One entry per record to publish.
+    /// One entry per record to publish, and one more for each that is `staged` beside another of the same name.
     records: Vec<RecordBody>,
     /// What the SPF record costs; null where none was judged.
     spf: Option<SpfBody>,
@@ -132,7 +140,11 @@ pub struct RecordBody {
     /// `add`, `replace` or `keep`.
     #[schema(example = "add")]
     action: &'static str,
-    /// Required since a change, but not binding yet.
+    /// Required since a change of a verified domain's requirements, and not binding yet: no flag, status or event rests
+    /// on this entry. It binds once a check finds it valid, and what it replaces binds until then. Where the same
+    /// record serves both (the SPF record, the policy, another key of one selector), it has two entries: one without
+    /// `staged`, which counts, and one with it, whose `value` does for both. Publish the `value` of every entry that
+    /// is not `valid`.
     staged: bool,
     /// The time to live that we recommend, in seconds.
     #[schema(example = 3600)]
@@ -272,6 +284,7 @@ impl Document {
             checked_at,
             next_check_at: None,
             checking: false,
+            breaker_open: None,
             stale_since: None,
             poll_after_seconds: None,
             records: report.records.iter().map(|record| record_body(report, record, checked_at)).collect(),
@@ -293,13 +306,14 @@ impl Document {
             client_id: Some(kept.client_id),
             provider: Some(kept.provider.clone()),
             status: Some(kept.status.as_str()),
-            dns_configured: kept.flags.all(),
+            dns_configured: kept.dns_configured,
             spf_valid: kept.flags.spf,
             dkim_valid: kept.flags.dkim,
             dmarc_valid: kept.flags.dmarc,
             mx_valid: kept.flags.mx,
             next_check_at: kept.next_check_at,
             checking: kept.checking,
+            breaker_open: Some(kept.breaker_open),
             stale_since: kept.stale_since,
             poll_after_seconds: Some(kept.poll_after_seconds),
             requirements: Some(match kept.requirements {
@@ -475,8 +489,10 @@ mod tests {
             provider: "manual".to_owned(),
             status: Status::Active,
             flags: Flags { spf: true, dkim: true, dmarc: true, mx: true },
+            dns_configured: true,
             next_check_at: None,
             checking: true,
+            breaker_open: true,
             stale_since: None,
             poll_after_seconds: 5,
             requirements: RequirementsSource::Profile,
@@ -486,6 +502,7 @@ mod tests {
         assert_eq!(shown["dns_configured"], true, "as last definitely known, whatever this report says");
         assert_eq!(shown["status"], "active");
         assert_eq!(shown["checking"], true);
+        assert_eq!(shown["breaker_open"], true);
         assert_eq!(shown["requirements"], "profile");
         assert_eq!(shown["records"][0]["changed_at"], "1970-01-01T00:00:01Z");
         assert_eq!(shown["poll_after_seconds"], 5);

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::http::AppState;
 use crate::http::problem::{ProblemBody, RETRY_AFTER_DEFAULT};
+use crate::service::breaker::BreakerView;
 
 /// How the resolver fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,18 @@ pub enum ResolverState {
     Ok,
     /// It has not answered lately.
     Failing,
+}
+
+/// How authoritative servers, all together, fare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthoritativeState {
+    /// None was asked yet, or too few to tell.
+    #[default]
+    Unknown,
+    /// Some answer.
+    Ok,
+    /// No one anywhere answers: port 53 is filtered. Design §3.
+    Unreachable,
 }
 
 /// How the checker fares.
@@ -45,6 +58,13 @@ pub enum BreakerState {
     Open(String),
 }
 
+impl BreakerState {
+    /// As the service sees it.
+    pub fn of(view: &BreakerView) -> BreakerState {
+        view.reason().map_or(BreakerState::Closed, BreakerState::Open)
+    }
+}
+
 /// What the parts in the background say of themselves. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
@@ -57,7 +77,7 @@ struct Said {
     resolver: ResolverState,
     checker: CheckerState,
     breaker: BreakerState,
-    is_authoritative_unreachable: bool,
+    authoritative: AuthoritativeState,
 }
 
 impl Health {
@@ -76,14 +96,9 @@ impl Health {
         self.say(|said| said.breaker = state);
     }
 
-    /// No authoritative server anywhere answers: port 53 is filtered. Design §3.
-    pub fn authoritative_unreachable(&self) {
-        self.say(|said| said.is_authoritative_unreachable = true);
-    }
-
-    /// Authoritative servers answer.
-    pub fn authoritative_reachable(&self) {
-        self.say(|said| said.is_authoritative_unreachable = false);
+    /// Authoritative servers fare so.
+    pub fn authoritative(&self, state: AuthoritativeState) {
+        self.say(|said| said.authoritative = state);
     }
 
     fn say(&self, change: impl FnOnce(&mut Said)) {
@@ -123,9 +138,10 @@ pub(super) struct Ready {
     /// Why the breaker is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker_reason: Option<String>,
-    /// `unreachable` when no authoritative server anywhere answers: port 53 is filtered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    authoritative: Option<&'static str>,
+    /// `ok`; `unreachable` when no authoritative server anywhere answers: port 53 is filtered; `unknown` as long as too few
+    /// were asked.
+    #[schema(example = "ok")]
+    authoritative: &'static str,
 }
 
 /// Is the process alive?
@@ -161,7 +177,11 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
         },
         breaker,
         breaker_reason,
-        authoritative: said.is_authoritative_unreachable.then_some("unreachable"),
+        authoritative: match said.authoritative {
+            AuthoritativeState::Unknown => "unknown",
+            AuthoritativeState::Ok => "ok",
+            AuthoritativeState::Unreachable => "unreachable",
+        },
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();

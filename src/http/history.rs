@@ -30,7 +30,8 @@ pub(super) struct CheckBody {
     /// The verdict on each record.
     #[schema(value_type = Vec<Object>)]
     verdicts: Value,
-    /// What changed with it.
+    /// What changed with it: `status` and `flags` from and to, and `bound`, the records that were staged and count from
+    /// this check on.
     changes: Value,
     /// How many questions were asked.
     questions: u32,

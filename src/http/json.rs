@@ -65,6 +65,26 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     }
 }
 
+/// A body that is one JSON object, or is left out: then it is as if it were an empty one.
+#[derive(Debug)]
+pub struct MaybeJson(pub Json);
+
+impl<S: Send + Sync> FromRequest<S> for MaybeJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<MaybeJson, Problem> {
+        let is_json = is_json(request.headers());
+        let body = octets(request, state).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(MaybeJson(Json(Fields::new(String::new(), Map::new()))));
+        }
+        if !is_json {
+            return Err(Problem::because(Kind::UnsupportedMediaType, "send no body, or JSON as `application/json`"));
+        }
+        Ok(MaybeJson(object(&body)?))
+    }
+}
+
 /// A body that is left out, or is an empty JSON object.
 #[derive(Debug)]
 pub struct Nothing;

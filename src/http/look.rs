@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, IntoResponseParts, Response};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use crate::http::caller::{Known, bearer};
+use crate::http::caller::{Looker, bearer};
 use crate::http::etag;
 use crate::http::problem::{Kind, Problem};
 use crate::http::records::document;
@@ -90,7 +90,7 @@ impl Onlooker {
     pub(super) async fn view(&mut self) -> Result<RecordsView, Problem> {
         // Before it is read: what changes afterwards is told.
         self.changes.mark_unchanged();
-        let Known(caller) = Known::of(&self.service, bearer(&self.headers)?).await?;
+        let Looker(caller) = Looker::of(&self.service, bearer(&self.headers)?).await?;
         let view = match self.began.elapsed() < ASKS_FOR {
             true => self.service.records(&caller, self.domain_id).await?,
             false => self.service.records_as_they_are(&caller, self.domain_id).await?,

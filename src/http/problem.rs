@@ -51,6 +51,8 @@ pub enum Kind {
     NoSuchWebhookEndpoint,
     /// No such delivery to this endpoint.
     NoSuchDelivery,
+    /// No such setup link of this domain.
+    NoSuchSetupLink,
     /// The path knows other methods.
     MethodNotAllowed,
     /// The body did not come in time.
@@ -85,7 +87,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 27] = [
+    pub const ALL: [Kind; 28] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
@@ -98,6 +100,7 @@ impl Kind {
         Kind::NoSuchKey,
         Kind::NoSuchWebhookEndpoint,
         Kind::NoSuchDelivery,
+        Kind::NoSuchSetupLink,
         Kind::MethodNotAllowed,
         Kind::RequestTimeout,
         Kind::DomainTaken,
@@ -131,6 +134,7 @@ impl Kind {
             Kind::NoSuchKey => (S::NOT_FOUND, "no-such-key", "No such key"),
             Kind::NoSuchWebhookEndpoint => (S::NOT_FOUND, "no-such-webhook-endpoint", "No such webhook endpoint"),
             Kind::NoSuchDelivery => (S::NOT_FOUND, "no-such-delivery", "No such delivery"),
+            Kind::NoSuchSetupLink => (S::NOT_FOUND, "no-such-setup-link", "No such setup link"),
             Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "The path knows other methods"),
             Kind::RequestTimeout => (S::REQUEST_TIMEOUT, "request-timeout", "The body did not come in time"),
             Kind::DomainTaken => (S::CONFLICT, "domain-taken", "The domain is taken"),
@@ -253,6 +257,7 @@ impl From<Error> for Problem {
             Error::NoSuchEndpoint(_) => Kind::NoSuchWebhookEndpoint,
             Error::NoSuchDelivery(_) => Kind::NoSuchDelivery,
             Error::TooManyEndpoints { .. } => Kind::TooManyWebhookEndpoints,
+            Error::NoSuchSetupLink(_) => Kind::NoSuchSetupLink,
             Error::Forbidden { .. } => Kind::Forbidden,
             Error::Invalid(_) => Kind::Invalid,
             Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::caller::{At, Known};
+use crate::http::caller::{At, Looker};
 use crate::http::document::{Document, Kept};
 use crate::http::etag;
 use crate::http::json::Nothing;
@@ -32,7 +32,7 @@ pub(super) struct Advanced {
 
 /// A domain's records: what to publish, what is there, and what is wrong.
 ///
-/// While not all is valid, asking brings the next check forward. The weak `ETag` is over everything but times.
+/// While not all is valid, or something is staged, asking brings the next check forward. The weak `ETag` is over everything but times.
 #[utoipa::path(get, path = "/v1/domains/{id}/records", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("wait" = Option<u32>, Query, description = "With `If-None-Match`: how many seconds the answer is held until the records change, 1 to 30.", minimum = 1, maximum = 30),
@@ -44,7 +44,7 @@ pub(super) struct Advanced {
 ))]
 pub(super) async fn records(
     State(service): State<Service>,
-    Known(_): Known,
+    Looker(_): Looker,
     At(id): At<Uuid>,
     mut query: Query,
     headers: HeaderMap,
@@ -75,7 +75,7 @@ pub(super) async fn records(
 ))]
 pub(super) async fn verify(
     State(service): State<Service>,
-    Known(caller): Known,
+    Looker(caller): Looker,
     At(id): At<Uuid>,
     mut query: Query,
     headers: HeaderMap,
@@ -113,8 +113,10 @@ pub(super) fn document(view: &RecordsView) -> Document {
         provider: row.provider.clone(),
         status: row.status,
         flags: row.standing().flags,
+        dns_configured: row.dns_configured,
         next_check_at: row.next_check_at,
         checking: view.checking,
+        breaker_open: view.breaker_open,
         stale_since: row.stale_since,
         poll_after_seconds: view.poll_after.as_secs(),
         requirements: view.requirements,

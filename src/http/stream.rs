@@ -13,7 +13,7 @@ use futures_util::stream::{Stream, unfold};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::http::caller::{At, Known};
+use crate::http::caller::{At, Looker};
 use crate::http::look::{Onlooker, Seen};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::Query;
@@ -46,7 +46,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 ))]
 pub(super) async fn stream(
     State(service): State<Service>,
-    Known(_): Known,
+    Looker(_): Looker,
     At(id): At<Uuid>,
     query: Query,
     headers: HeaderMap,

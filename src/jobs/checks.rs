@@ -6,7 +6,7 @@
 //! that. Rows that the platform wrote were not asked for by a client, and adopting many is not held up.
 //! With one slot, every fourth check is the sweep's.
 //!
-//! Without work it looks once a second, and at once when woken. Results go through one [`settler`], so that those
+//! Without work it looks once a second, and at once when woken. Results go through one settler, so that those
 //! that end together are written together.
 
 mod settler;

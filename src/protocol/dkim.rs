@@ -11,7 +11,7 @@
 
 pub mod key;
 
-pub use crate::protocol::dkim::key::{Algorithm, KeyFault, PublicKey, RSA_BITS_MIN};
+pub use crate::protocol::dkim::key::{Algorithm, KeyFault, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, RSA_BITS_SURE};
 
 use thiserror::Error;
 

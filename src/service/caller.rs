@@ -14,12 +14,14 @@ pub struct Caller {
     pub role: Role,
     /// Whose it is; always there for role `client`.
     pub client_id: Option<Uuid>,
+    /// The one domain that a setup link opens; nothing for keys.
+    pub domain_id: Option<Uuid>,
 }
 
 impl Caller {
     /// Whoever holds this key.
     pub fn of(key: &KeyRow) -> Caller {
-        Caller { key_id: key.id, role: key.role, client_id: key.client_id }
+        Caller { key_id: key.id, role: key.role, client_id: key.client_id, domain_id: None }
     }
 
     /// Lets only operators pass.

@@ -13,22 +13,25 @@ use uuid::Uuid;
 
 use crate::chance::time_of;
 use crate::checker::{self, Checked, JudgeFault, Limits};
+use crate::service::breaker::{self, Hold};
 use crate::service::notes;
-use crate::service::requirements::{ExpectationFault, domain_of, expectation_of};
+use crate::service::requirements::{self, ExpectationFault, domain_of, staging_of};
 use crate::service::schedule::{after, next_check_at};
 use crate::service::{Error, Service, events};
 use crate::store::note::{self, Note};
-use crate::store::{DomainRow, Settlement};
+use crate::store::{DomainRow, Requirements, RowRequirements, Settlement};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
+use crate::verify::breaker::{Breaker, Outcome};
 use crate::verify::doubt;
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
-use crate::verify::judge::{judge, verdicts};
+use crate::verify::judge::verdicts;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
-use crate::verify::standing::{self, Standing};
+use crate::verify::staged::{self, Judged, Staging};
+use crate::verify::standing::{self, Standing, Status, Verdicts};
 
 /// How far the ids of a check stand from those of the one before it: it has fewer events than this has microseconds.
 const IDS_APART: TimeDelta = TimeDelta::microseconds(100);
@@ -116,18 +119,47 @@ impl Service {
             None => None,
         };
         let before = last.as_ref().map(|check| note::of_value(&check.verdicts)).unwrap_or_default();
-        let expectation = self.expectation_or_soundness(row)?;
+        let staging = self.staging_or_soundness(row)?;
         let begun = Instant::now();
         let limits = Limits::within(self.settings.lease * 2 / 3);
-        let checked = match checker::check(resolver, &limits, |evidence| judge(&expectation, evidence)).await {
+        let checked = match checker::check(resolver, &limits, |evidence| staged::judge(&staging, evidence)).await {
             Ok(checked) => checked,
             Err(fault) => return Err(self.gave_up(claim, fault).await),
         };
-        let Checked { judgement: report, evidence, question_count: questions, .. } = checked;
-        let after_id = last.map(|check| check.id);
-        let seen = Seen { report: &report, evidence: &evidence, questions, took: begun.elapsed(), after_id };
-        let settlement = self.settlement(claim, &before, &seen, self.clock.now());
-        Ok(Examined { report, settlement })
+        let Checked { judgement: judged, evidence, question_count: questions, .. } = checked;
+        let (took, after_id) = (begun.elapsed(), last.map(|check| check.id));
+        let seen = Seen { report: &judged.report, judged: &judged, evidence: &evidence, questions, took, after_id };
+        let settlement = self.weighed(claim, &before, &seen, self.clock.now()).await?;
+        Ok(Examined { report: judged.report, settlement })
+    }
+
+    /// What a check makes of a domain, as far as the fleet breaker lets it.
+    async fn weighed(
+        &self,
+        claim: &Claim,
+        before: &[Note],
+        seen: &Seen<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Settlement, Error> {
+        let row = &claim.domain;
+        // Where all is valid, there is nothing to hold back.
+        let breaker = if seen.report.is_all_valid() { Breaker::default() } else { self.store.breaker().await? };
+        let settlement = |hold| self.settlement(claim, before, seen, now, (&breaker, hold));
+        if breaker.is_open() {
+            return Ok(settlement(Hold::Everything));
+        }
+        let believed = settlement(Hold::Nothing);
+        if !breaker::demotes(row, &believed) {
+            return Ok(believed);
+        }
+        let doubts = breaker::waiting(notes::doubts(before), row.last_checked_at, &self.breaker_rule(), now);
+        let uncertain_since = breaker::uncertain_since(&row.standing(), &believed.standing, seen.report, &doubts);
+        let believed = match self.ask_breaker(row, &believed, uncertain_since).await? {
+            Hold::Nothing => believed,
+            hold => settlement(hold),
+        };
+        let withheld = breaker::demotes(row, &believed).then(|| Box::new(settlement(Hold::Everything)));
+        Ok(Settlement { withheld, ..believed })
     }
 
     /// A fault of ours, and no word about the domain: nothing changes, and it is tried again as if it were failing.
@@ -141,34 +173,47 @@ impl Service {
         }
     }
 
-    fn expectation_or_soundness(&self, row: &DomainRow) -> Result<Expectation, Error> {
-        match expectation_of(row, &self.settings.profiles) {
-            Ok((expectation, _)) => Ok(expectation),
+    fn staging_or_soundness(&self, row: &DomainRow) -> Result<Staging, Error> {
+        match staging_of(row, &self.settings.profiles) {
+            Ok((staging, _)) => Ok(staging),
             Err(fault @ ExpectationFault::Malformed { .. }) => Err(Error::DomainMalformed(fault.to_string())),
             Err(ExpectationFault::Unreadable(what)) => {
                 error!(domain.id = %row.id, what, "The requirements of {} do not read back; judging soundness", row.domain);
                 let domain = domain_of(&row.domain).map_err(|fault| Error::DomainMalformed(fault.to_string()))?;
-                Ok(Expectation::soundness_of(domain))
+                Ok(Staging::bound(Expectation::soundness_of(domain)))
             }
         }
     }
 
-    /// What a check makes of a domain.
-    fn settlement(&self, claim: &Claim, before: &[Note], seen: &Seen<'_>, now: DateTime<Utc>) -> Settlement {
+    /// What a check makes of a domain, the failures that `hold` names left aside.
+    fn settlement(
+        &self,
+        claim: &Claim,
+        before: &[Note],
+        seen: &Seen<'_>,
+        now: DateTime<Utc>,
+        (breaker, hold): (&Breaker, Hold),
+    ) -> Settlement {
         let row = &claim.domain;
-        let standing = row.standing();
+        let standing = breaker::without_open_time(row, breaker, now);
+        let mut doubts_before = notes::doubts(before);
+        if hold == Hold::Uncertain {
+            doubts_before = breaker::waiting(doubts_before, row.last_checked_at, &self.breaker_rule(), now);
+        }
         let min_interval = TimeDelta::from_std(self.settings.rhythm.min_interval).unwrap_or(TimeDelta::MAX);
-        let (verdicts, doubts) = doubt::believed(
+        let believed = doubt::believed(
             standing.flags,
             verdicts(seen.report),
             |purpose| seen.report.denial(purpose),
-            &notes::doubts(before),
+            &doubts_before,
             now,
             min_interval,
         );
+        let (verdicts, doubts) = breaker::held(believed, hold, &standing, seen.report, &doubts_before);
+        let patience = breaker::patience(self.settings.patience, hold);
         let earliest_at = after(now, self.settings.rhythm.min_interval);
-        let (after, happenings) = standing::after(&standing, verdicts, now, self.settings.patience);
-        let notes = notes::notes(seen.report, before, &doubts, now);
+        let (after, happenings) = standing::after(&standing, verdicts, now, patience);
+        let notes = notes::notes(seen.report, &verdicts, before, &doubts, now);
         // Ids sort by their microsecond: those of one check keep the order in which they are told, and those of one
         // domain that of its checks, even when the clock was set back in between.
         let first_at = seen.after_id.and_then(time_of).map_or(now, |last| now.max(last + IDS_APART));
@@ -184,24 +229,52 @@ impl Service {
         if notes::found_changed(before, &notes) {
             events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
-        let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
-        let by_rhythm = next_check_at(&after, row.pending_since, now, rhythm, patience, self.chance.number());
+        let by_rhythm = sooner(
+            next_check_at(&after, row.pending_since, now, &self.settings.rhythm, patience, self.chance.number()),
+            self.staged_check_at(row, &after, seen.report, now),
+        );
+        let dns_configured = dns_configured(row, &after, verdicts, seen.report);
+        let look = breaker::look_of(row, seen.report, dns_configured, now);
+        let has_turned = look.as_ref().is_some_and(|look| look.outcome != Outcome::Good);
+        let again = match hold {
+            Hold::Everything => has_turned.then(|| self.again_while_open(now)),
+            Hold::Nothing | Hold::Uncertain => doubts.into_values().min().map(|from| from.max(now + min_interval)),
+        };
         Settlement {
             at: now,
             standing: after,
-            dns_configured: dns_configured(row, &after, seen.report),
+            dns_configured,
+            binding: binding(row, &after, &seen.judged.binding),
             verdicts: note::to_value(&notes),
             evidence: to_stored(seen.evidence),
-            changes: events::changes(&standing, &after),
+            changes: events::changes(&standing, &after, &seen.judged.bound),
             all_valid: seen.report.is_all_valid(),
-            next_check_at: sooner(by_rhythm, doubts.into_values().min().map(|from| from.max(now + min_interval))),
+            next_check_at: sooner(by_rhythm, again),
             earliest_at,
             events,
             check_id: self.chance.id(first_at),
             reason: claim.reason,
             questions: u32::try_from(seen.questions).unwrap_or(u32::MAX),
             took_ms: u32::try_from(seen.took.as_millis()).unwrap_or(u32::MAX),
+            look,
+            withheld: None,
         }
+    }
+
+    /// When a domain with something staged is to be looked at for it: down the ladder from the change on, as a pending
+    /// one. Nothing where that has ended, or nothing is staged.
+    fn staged_check_at(
+        &self,
+        row: &DomainRow,
+        after: &Standing,
+        report: &Report,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        if !report.has_staged() || after.status != Status::Active {
+            return None;
+        }
+        let (rhythm, patience) = (&self.settings.rhythm, self.settings.patience);
+        next_check_at(&Standing::NEW, row.pending_since, now, rhythm, patience, self.chance.number())
     }
 
     /// Writes a check's result, all or nothing, and only while the lease is ours.
@@ -253,10 +326,11 @@ impl Service {
     fn after_settling(&self, claim: &Claim, Examined { report, settlement }: &Examined, settled: Settled) {
         let took = Duration::from_millis(u64::from(settlement.took_ms));
         match settled {
-            Settled::Done => {
+            Settled::Done | Settled::Withheld => {
                 check_ended(claim.reason.as_str(), result_of(report), took);
                 Purpose::ALL.into_iter().for_each(|purpose| verdict_given(purpose, report.verdict(purpose)));
-                for event in &settlement.events {
+                let written = settlement.withheld.as_deref().filter(|_| settled == Settled::Withheld);
+                for event in &written.unwrap_or(settlement).events {
                     info!(domain.id = %claim.domain.id, event.id = %event.id, "{} {}", event.kind, claim.domain.domain);
                 }
                 if !settlement.events.is_empty() {
@@ -283,8 +357,8 @@ impl Service {
 
 /// `dns_configured` after a report. Only a definite word moves it: the platform may have set it where `mx_valid`,
 /// our column, was never judged, or not set it where all four are true.
-fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
-    let failing = |purpose| report.verdict(purpose).is_failure() && !after.flags.get(purpose);
+fn dns_configured(row: &DomainRow, after: &Standing, believed: Verdicts, report: &Report) -> bool {
+    let failing = |purpose| believed.get(purpose).is_failure() && !after.flags.get(purpose);
     let is_definite = after.flags != row.standing().flags || report.is_all_valid();
     match Purpose::ALL.into_iter().any(failing) {
         true => false,
@@ -292,14 +366,24 @@ fn dns_configured(row: &DomainRow, after: &Standing, report: &Report) -> bool {
     }
 }
 
-/// A denial in doubt is looked at again as soon as that can settle it.
-fn sooner(by_rhythm: Option<DateTime<Utc>>, doubt: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-    by_rhythm.into_iter().chain(doubt).min()
+/// What counts after a check. Of a domain that was never verified nothing is recorded: all that is required does.
+fn binding(row: &DomainRow, after: &Standing, binding: &Expectation) -> Option<Requirements> {
+    if let RowRequirements::Unreadable(_) = row.requirements {
+        // Whoever can read them again goes on from here.
+        return row.binding.clone();
+    }
+    staged::is_verified(after).then(|| requirements::to_stored(binding))
+}
+
+/// A denial in doubt, and what an open breaker holds back, is looked at again as soon as that can settle it.
+fn sooner(by_rhythm: Option<DateTime<Utc>>, again: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    by_rhythm.into_iter().chain(again).min()
 }
 
 /// What a check saw.
 struct Seen<'s> {
     report: &'s Report,
+    judged: &'s Judged,
     evidence: &'s Evidence,
     questions: usize,
     took: Duration,

@@ -33,7 +33,7 @@ impl Sender {
     fn caller(self) -> Caller {
         match self {
             Sender::Key(caller) => caller,
-            Sender::Signature => Caller { key_id: Uuid::nil(), role: Role::Hook, client_id: None },
+            Sender::Signature => Caller { key_id: Uuid::nil(), role: Role::Hook, client_id: None, domain_id: None },
         }
     }
 }

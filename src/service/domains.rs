@@ -7,14 +7,16 @@ use crate::protocol::domain::Domain;
 use crate::service::caller::Sight;
 use crate::service::events;
 use crate::service::requirements::{
-    ExpectationFault, RequirementsGiven, domain_of, expectation_of, of_provider, to_stored,
+    ExpectationFault, RequirementsGiven, domain_of, expectation_of, of_provider, of_stored, staging_of, to_stored,
+    with_dedicated,
 };
 use crate::service::{Caller, Error, FieldFault, Page, Service, page_limit};
 use crate::store::{
-    DomainAdded, DomainChange, DomainChanged, DomainFilter, DomainRow, NewDomain, OperatorStatus, Place, Requirements,
-    RequirementsChange, RowRequirements,
+    BindingChange, DomainAdded, DomainChange, DomainChanged, DomainFilter, DomainRow, NewDomain, OperatorStatus, Place,
+    Requirements, RequirementsChange, RowRequirements,
 };
 use crate::verify::expectation::Expectation;
+use crate::verify::staged::is_verified;
 use crate::verify::standing::{Happening, Standing, Status, SuspendedReason};
 
 /// The longest id of another system, in characters.
@@ -43,8 +45,10 @@ pub struct Registration {
 /// What to change of a domain; `None` leaves as it is, `Some(None)` clears.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DomainPatch {
-    /// Other requirements.
+    /// Other requirements. Of a verified domain, what is new among them is staged.
     pub requirements: RequirementsGiven,
+    /// All that is required binds at once. Operators only.
+    pub bind: bool,
     /// Another daily limit.
     pub daily_send_limit: Option<i32>,
     /// Another id at the provider.
@@ -217,8 +221,10 @@ impl Service {
         }
         faults.extend(id_fault("/infraforge_domain_id", patch.infraforge_domain_id.clone().flatten().as_deref()));
         faults.extend(id_fault("/smartlead_domain_id", patch.smartlead_domain_id.clone().flatten().as_deref()));
+        let requirements = self.changed_requirements(row, &patch.requirements, faults)?;
         Ok(DomainChange {
-            requirements: self.changed_requirements(row, &patch.requirements, faults)?,
+            binding: self.changed_binding(row, requirements.as_ref(), patch.bind)?,
+            requirements,
             daily_send_limit: patch.daily_send_limit,
             infraforge_domain_id: patch.infraforge_domain_id.clone(),
             smartlead_domain_id: patch.smartlead_domain_id.clone(),
@@ -252,6 +258,34 @@ impl Service {
             requirements = is_other.then_some(RequirementsChange { from, to });
         }
         if faults.is_empty() { Ok(requirements) } else { Err(Error::Invalid(faults)) }
+    }
+
+    /// What binds after a change of a domain's requirements, or by an operator's word; nothing when nobody changes it.
+    fn changed_binding(
+        &self,
+        row: &DomainRow,
+        change: Option<&RequirementsChange>,
+        bind: bool,
+    ) -> Result<Option<BindingChange>, Error> {
+        if change.is_none() && !bind {
+            return Ok(None);
+        }
+        let before = match staging_of(row, &self.settings.profiles) {
+            Ok((staging, _)) => staging,
+            Err(fault @ ExpectationFault::Malformed { .. }) => return Err(Error::DomainMalformed(fault.to_string())),
+            // Nobody knows what bound, so all that is required from now on does.
+            Err(ExpectationFault::Unreadable(_)) => {
+                return Ok(Some(BindingChange { from: row.binding.clone(), to: None }));
+            }
+        };
+        let wanted = change.and_then(|change| of_stored(before.wanted().domain.clone(), &change.to).ok());
+        let wanted = wanted.map_or_else(|| before.wanted().clone(), |own| with_dedicated(row, own));
+        let binding = match bind {
+            true => wanted,
+            false => before.changed(wanted).binding().clone(),
+        };
+        let to = is_verified(&row.standing()).then(|| to_stored(&binding));
+        Ok(Some(BindingChange { from: row.binding.clone(), to }))
     }
 
     /// What to tell the world of an operator's word.
@@ -292,6 +326,9 @@ impl Service {
     /// The row of a domain that the caller sees.
     pub(crate) async fn see_domain(&self, caller: &Caller, id: Uuid) -> Result<DomainRow, Error> {
         let sight = caller.sight()?;
+        if caller.domain_id.is_some_and(|only| only != id) {
+            return Err(Error::NoSuchDomain(id.to_string()));
+        }
         let row = self.store.domain_get(id).await?.filter(|row| sight.sees(row.client_id));
         row.ok_or_else(|| Error::NoSuchDomain(id.to_string()))
     }
@@ -310,6 +347,9 @@ fn refuse_operators_affairs(caller: &Caller, row: &DomainRow, patch: &DomainPatc
     }
     if patch.status.is_some() {
         return Err(Error::Forbidden { needs: "an operator key, to set `status`" });
+    }
+    if patch.bind {
+        return Err(Error::Forbidden { needs: "an operator key, to `bind` at once" });
     }
     if patch.daily_send_limit.is_some_and(|limit| limit > row.daily_send_limit) {
         return Err(Error::Forbidden { needs: "an operator key, to raise `daily_send_limit`" });

@@ -22,6 +22,9 @@ pub enum Error {
     /// No such check of this domain.
     #[error("there is no check {0} of this domain")]
     NoSuchCheck(Uuid),
+    /// No such setup link of this domain.
+    #[error("there is no setup link {0} of this domain")]
+    NoSuchSetupLink(Uuid),
     /// No such key.
     #[error("there is no key {0}")]
     NoSuchKey(Uuid),

@@ -7,7 +7,7 @@ use crate::store::{DomainRow, NewEvent};
 use crate::verify::finding::words::{self, Place};
 use crate::verify::finding::{Fact, Finding, Severity};
 use crate::verify::purpose::Purpose;
-use crate::verify::report::Report;
+use crate::verify::report::{RecordReport, Report};
 use crate::verify::standing::{Flags, Happening, Standing};
 
 /// The most findings that one event carries; the records themselves have them all.
@@ -59,8 +59,9 @@ fn body(row: &DomainRow, before: &Standing, after: &Standing, report: Option<&Re
     })
 }
 
-/// What changed with a check, for its history: flags and status, each only when it changed.
-pub(crate) fn changes(before: &Standing, after: &Standing) -> Value {
+/// What changed with a check, for its history: flags and status, each only when it changed, and the records that
+/// bind from this check on.
+pub(crate) fn changes(before: &Standing, after: &Standing, bound: &[RecordReport]) -> Value {
     let mut changes = Map::new();
     if before.status != after.status {
         changes.insert("status".to_owned(), json!({ "from": before.status.as_str(), "to": after.status.as_str() }));
@@ -69,7 +70,23 @@ pub(crate) fn changes(before: &Standing, after: &Standing) -> Value {
     if !flags.is_empty() {
         changes.insert("flags".to_owned(), Value::Object(flags));
     }
+    if !bound.is_empty() {
+        changes.insert("bound".to_owned(), bound.iter().map(bound_json).collect());
+    }
     Value::Object(changes)
+}
+
+/// A record that binds now, by the names that a check's `verdicts` have for it.
+fn bound_json(record: &RecordReport) -> Value {
+    let mut shown = json!({
+        "purpose": record.purpose.as_str(),
+        "type": record.record_type.as_str(),
+        "name": record.name.to_string(),
+    });
+    if let (Some(_), Some(host)) = (record.priority, &record.value) {
+        shown["host"] = json!(host);
+    }
+    shown
 }
 
 /// The flags that are other than they were, each with both values; `dns_configured` among them.
@@ -83,9 +100,9 @@ fn flags_changed(before: Flags, after: Flags) -> Map<String, Value> {
         .collect()
 }
 
-/// The errors and warnings of a report, in the contract's form (§1).
+/// The errors and warnings of a report, in the contract's form (§1). What is staged is no reason for anything.
 fn findings(report: &Report) -> Vec<Value> {
-    let each = report.records.iter().flat_map(|record| {
+    let each = report.records.iter().filter(|record| !record.staged).flat_map(|record| {
         let place = Place::of(report, record);
         record.findings.iter().map(move |finding| (finding, place.clone()))
     });

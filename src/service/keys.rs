@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::chance::KEY_PREFIX;
+use crate::chance::{KEY_PREFIX, SETUP_PREFIX};
 use crate::service::{Caller, Error, Page, Service, page_limit};
 use crate::store::{KeyAdded, KeyRow, NewKey, Role};
 
@@ -113,13 +113,14 @@ impl Service {
         if revoked { Ok(()) } else { Err(Error::NoSuchKey(id)) }
     }
 
-    /// Whose key this is; nothing when it opens nothing.
+    /// Whose key, or whose setup link's token, this is; nothing when it opens nothing.
     ///
     /// # Errors
     ///
     /// [`Error::Store`]: then nobody knows.
     pub async fn authenticate(&self, secret: &str) -> Result<Option<Caller>, Error> {
-        if secret.len() > KEY_OCTETS_MAX || !secret.starts_with(KEY_PREFIX) {
+        let is_setup = secret.starts_with(SETUP_PREFIX);
+        if secret.len() > KEY_OCTETS_MAX || !(is_setup || secret.starts_with(KEY_PREFIX)) {
             return Ok(None);
         }
         let hash = hash_of(secret);
@@ -127,17 +128,23 @@ impl Service {
         if let Some(caller) = self.key_cache.get(&hash, now) {
             return Ok(Some(caller));
         }
-        let Some(row) = self.store.key_by_hash(&hash).await?.filter(|row| row.is_live(now)) else {
-            return Ok(None);
+        let known = match is_setup {
+            true => self.setup_link_caller(&hash, now).await?.map(|(caller, end)| (caller, Some(end))),
+            false => {
+                let row = self.store.key_by_hash(&hash).await?.filter(|row| row.is_live(now));
+                row.map(|row| (Caller::of(&row), row.expires_at))
+            }
         };
+        let Some((caller, end)) = known else { return Ok(None) };
         // Never believed past its own end.
-        let until = row.expires_at.map_or(now + BELIEVED, |end| end.min(now + BELIEVED));
-        self.key_cache.put(hash, Caller::of(&row), until);
-        Ok(Some(Caller::of(&row)))
+        let until = end.map_or(now + BELIEVED, |end| end.min(now + BELIEVED));
+        self.key_cache.put(hash, caller, until);
+        Ok(Some(caller))
     }
 }
 
-fn hash_of(secret: &str) -> [u8; 32] {
+/// What a secret of 256 random bits is kept by.
+pub(crate) fn hash_of(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
@@ -170,7 +177,7 @@ impl KeyCache {
         keys.insert(shelf(&hash), Remembered { hash, caller, until });
     }
 
-    fn forget(&self, key_id: Uuid) {
+    pub(crate) fn forget(&self, key_id: Uuid) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.retain(|_, remembered| remembered.caller.key_id != key_id);
     }

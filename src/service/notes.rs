@@ -10,6 +10,7 @@ use crate::store::note::Note;
 use crate::verify::doubt::Doubts;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::{RecordReport, Report};
+use crate::verify::standing::Verdicts;
 
 /// The note of a record before it is compared with an earlier one.
 fn note_of(record: &RecordReport) -> Note {
@@ -43,12 +44,29 @@ fn same_record(one: &Note, other: &Note) -> bool {
     (&one.purpose, &one.name, &one.host) == (&other.purpose, &other.name, &other.host)
 }
 
+/// The earlier note of the same record: where two are, one of them staged, the one that was as this is.
+fn earlier<'n>(before: &'n [Note], note: &Note) -> Option<&'n Note> {
+    let same = || before.iter().filter(|old| same_record(old, note));
+    same().find(|old| old.staged == note.staged).or_else(|| same().next())
+}
+
 /// The notes of a report at `at`, those of the check before it taken over.
-pub(crate) fn notes(report: &Report, before: &[Note], doubts: &Doubts, at: DateTime<Utc>) -> Vec<Note> {
+///
+/// A denial that is not `believed` is nothing that was definitely seen.
+pub(crate) fn notes(
+    report: &Report,
+    believed: &Verdicts,
+    before: &[Note],
+    doubts: &Doubts,
+    at: DateTime<Utc>,
+) -> Vec<Note> {
     let each = report.records.iter().map(|record| {
         let mut note = note_of(record);
+        if report.verdict(record.purpose).is_failure() && !believed.get(record.purpose).is_failure() {
+            note.seen = None;
+        }
         note.believed_from = doubts.get(&record.purpose).copied();
-        let Some(old) = before.iter().find(|old| same_record(old, &note)) else {
+        let Some(old) = earlier(before, &note) else {
             note.changed_at = Some(at);
             return note;
         };
@@ -63,7 +81,7 @@ pub(crate) fn notes(report: &Report, before: &[Note], doubts: &Doubts, at: DateT
 /// When each of a report's records last changed, in their order.
 pub(crate) fn changed_at(report: &Report, notes: &[Note]) -> Vec<Option<DateTime<Utc>>> {
     let each = report.records.iter().map(note_of);
-    each.map(|note| notes.iter().find(|old| same_record(old, &note)).and_then(|old| old.changed_at)).collect()
+    each.map(|note| earlier(notes, &note).and_then(|old| old.changed_at)).collect()
 }
 
 /// Whether something else is published now than what was last definitely seen.
@@ -71,7 +89,7 @@ pub(crate) fn changed_at(report: &Report, notes: &[Note]) -> Vec<Option<DateTime
 /// Only records that were looked at both times count: another requirement is no change of DNS.
 pub(crate) fn found_changed(before: &[Note], after: &[Note]) -> bool {
     after.iter().any(|note| {
-        let old = before.iter().find(|old| same_record(old, note)).and_then(|old| old.seen.as_ref());
+        let old = earlier(before, note).and_then(|old| old.seen.as_ref());
         old.is_some_and(|old| note.seen.as_ref().is_some_and(|new| new != old))
     })
 }

@@ -25,11 +25,13 @@ pub enum Old {
     Receipts,
     /// Answers to requests with an `Idempotency-Key`.
     Answers,
+    /// Setup links that ended long ago.
+    SetupLinks,
 }
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 5] = [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers];
+    pub const ALL: [Old; 6] = [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Old {
             Old::Deliveries => "deliveries",
             Old::Receipts => "webhook ids",
             Old::Answers => "idempotency keys",
+            Old::SetupLinks => "setup links",
         }
     }
 }
@@ -60,7 +63,7 @@ impl Service {
     /// [`Error::Store`]; nothing is forgotten.
     pub async fn forget(&self, what: Old) -> Result<Forgotten, Error> {
         let keep = match what {
-            Old::Checks | Old::Events | Old::Deliveries => {
+            Old::Checks | Old::Events | Old::Deliveries | Old::SetupLinks => {
                 TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX)
             }
             Old::Receipts => receipt::KEPT,
@@ -76,6 +79,7 @@ impl Service {
             Old::Deliveries => self.store.delivery_prune(before, STEP_ROWS_MAX).await?,
             Old::Receipts => self.store.receipt_prune(before, STEP_ROWS_MAX).await?,
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
+            Old::SetupLinks => self.store.setup_link_prune(before, STEP_ROWS_MAX).await?,
         };
         Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })
     }

@@ -10,7 +10,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::service::notes;
-use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of};
+use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of, staging_of};
 use crate::service::schedule::after;
 use crate::service::{Caller, Error, Service};
 use crate::store::note::{self, Note};
@@ -19,8 +19,8 @@ use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
 use crate::verify::finding::Finding;
 use crate::verify::finding::zone::ZoneFinding;
-use crate::verify::judge::judge_partly;
 use crate::verify::report::Report;
+use crate::verify::staged;
 use crate::verify::standing::Status;
 
 /// How long a check usually takes: to be waited beyond the time at which it is due.
@@ -48,6 +48,8 @@ pub struct RecordsView {
     pub changed_at: Vec<Option<DateTime<Utc>>>,
     /// Whether a check is running.
     pub checking: bool,
+    /// Whether the fleet breaker is open: nobody is demoted.
+    pub breaker_open: bool,
     /// When to ask again, to learn something new. Whole seconds.
     pub poll_after: Duration,
 }
@@ -55,7 +57,7 @@ pub struct RecordsView {
 impl Service {
     /// A domain's records and status.
     ///
-    /// While not all is valid, asking brings its next check forward, though never closer than
+    /// While not all is valid, or something is staged, asking brings its next check forward, though never closer than
     /// `checks.min_interval` to its last.
     ///
     /// # Errors
@@ -66,7 +68,7 @@ impl Service {
         let row = self.see_living_domain(caller, id).await?;
         let mut view = self.records_of(row).await?;
         let now = self.clock.now();
-        if !view.report.is_all_valid()
+        if (!view.report.is_all_valid() || view.report.has_staged())
             && self.comes_sooner(&view.row, now)
             && let Some(advanced) = self.advance(id, CheckReason::Poll, now).await?
         {
@@ -89,16 +91,15 @@ impl Service {
 
     /// The same without bringing anything forward; the caller has seen to it that the row may be seen.
     pub(crate) async fn records_of(&self, row: DomainRow) -> Result<RecordsView, Error> {
-        let (expectation, requirements) =
-            expectation_of(&row, &self.settings.profiles).map_err(|fault| match fault {
-                ExpectationFault::Malformed { .. } => Error::DomainMalformed(fault.to_string()),
-                ExpectationFault::Unreadable(what) => {
-                    let operation = "domain_get";
-                    Error::Store(crate::store::StoreError::Corrupt { operation, what })
-                }
-            })?;
+        let (staging, requirements) = staging_of(&row, &self.settings.profiles).map_err(|fault| match fault {
+            ExpectationFault::Malformed { .. } => Error::DomainMalformed(fault.to_string()),
+            ExpectationFault::Unreadable(what) => {
+                let operation = "domain_get";
+                Error::Store(crate::store::StoreError::Corrupt { operation, what })
+            }
+        })?;
         let evidence = self.latest_evidence(&row).await?;
-        let mut report = judge_partly(&expectation, &evidence);
+        let mut report = staged::judge_partly(&staging, &evidence);
         if requirements == RequirementsSource::Missing {
             // What nobody requires is `unchecked` for ever, and only who runs us can say what is to be required.
             let provider = row.provider.clone();
@@ -110,7 +111,8 @@ impl Service {
         let now = self.clock.now();
         let checking = row.is_checking(now);
         let poll_after = poll_after(&row, checking, now);
-        Ok(RecordsView { row, report, requirements, changed_at, checking, poll_after })
+        let breaker_open = self.is_breaker_open().await?;
+        Ok(RecordsView { row, report, requirements, changed_at, checking, breaker_open, poll_after })
     }
 
     /// What the last check was told; nothing before the first.

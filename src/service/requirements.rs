@@ -1,7 +1,8 @@
 //! What a domain must publish: out of what was given for it, and its provider's profile.
 //!
 //! Owns the three forms and the ways between them: as given ([`RequirementsGiven`]), as stored
-//! ([`Requirements`], or nothing for "as the profile says"), and as judged ([`Expectation`]).
+//! ([`Requirements`], or nothing for "as the profile says"), and as judged ([`Expectation`], of which only a part may
+//! bind: [`Staging`]).
 //!
 //! What is given for a purpose stands in place of what the profile says for it, field by field: addresses
 //! given alone leave the profile's includes, and includes given replace them.
@@ -24,6 +25,7 @@ use crate::verify::expectation::{
     ADDRESSES_MAX, DkimExpectation, DkimKey, DmarcExpectation, Expectation, INCLUDES_MAX, MX_MAX, MxExpectation,
     SELECTORS_MAX, SpfExpectation,
 };
+use crate::verify::staged::{Staging, is_verified};
 
 /// The most addresses that aggregate reports of one domain go to.
 pub const REPORT_URIS_MAX: usize = 10;
@@ -308,7 +310,43 @@ pub fn domain_of(text: &str) -> Result<Domain, ExpectationFault> {
     }
 }
 
-/// What a row's domain must publish, and who says so.
+/// What a row's domain must publish, what of it counts, and who says so.
+///
+/// The dedicated addresses of its client are part of it. For a domain that was never verified all of it counts, and
+/// for one of which nothing is recorded: the first check does that.
+///
+/// # Errors
+///
+/// [`ExpectationFault`], the fault of whoever wrote the row.
+pub fn staging_of(
+    row: &DomainRow,
+    profiles: &BTreeMap<String, Profile>,
+) -> Result<(Staging, RequirementsSource), ExpectationFault> {
+    let (own, source) = expectation_of(row, profiles)?;
+    Ok((staged(row, with_dedicated(row, own)), source))
+}
+
+/// `wanted` of a row's domain, so much of it as binds so far binding.
+fn staged(row: &DomainRow, wanted: Expectation) -> Staging {
+    let recorded = row.binding.as_ref().filter(|_| is_verified(&row.standing()));
+    // What does not read back is as good as not recorded.
+    match recorded.and_then(|binding| of_stored(wanted.domain.clone(), binding).ok()) {
+        Some(binding) => Staging::of(binding, wanted),
+        None => Staging::bound(wanted),
+    }
+}
+
+/// The same with the dedicated addresses of the domain's client.
+pub fn with_dedicated(row: &DomainRow, mut own: Expectation) -> Expectation {
+    for address in &row.dedicated_ips {
+        if !own.spf.addresses.contains(address) {
+            own.spf.addresses.push(*address);
+        }
+    }
+    own
+}
+
+/// What the domain itself, or its provider's profile, requires it to publish, and who says so.
 ///
 /// Where nobody does ([`RequirementsSource::Missing`]), its records are judged on their soundness; DKIM then is
 /// `unchecked`, for selectors are never guessed.

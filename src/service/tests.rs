@@ -3,6 +3,7 @@
 mod access;
 mod checking;
 mod given;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{Caller, Error, Service, Settings, WebhookSettings};
 use crate::store::db::Db;
 use crate::store::{Client, DomainRow, Role, Settled, Store};
+use crate::verify::breaker::Rule;
 use crate::verify::expectation::{DkimExpectation, DkimKey};
 use crate::verify::standing::Patience;
 
@@ -50,7 +52,7 @@ impl World {
         let mut settings = settings();
         change(&mut settings);
         let service = Service::new(store, settings, hand.clock(), Chance::default());
-        let operator = Caller { key_id: Uuid::nil(), role: Role::Operator, client_id: None };
+        let operator = Caller { key_id: Uuid::nil(), role: Role::Operator, client_id: None, domain_id: None };
         World { service, hand, operator, _directory: directory }
     }
 
@@ -117,6 +119,8 @@ pub(crate) fn settings() -> Settings {
         },
         lease: Duration::from_secs(60),
         concurrency: 8,
+        public_url: String::new(),
+        breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_hours(24 * 90),
         webhooks: WebhookSettings {
             inbound_secrets: Vec::new(),

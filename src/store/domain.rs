@@ -12,12 +12,14 @@
 //! shown as such, an unknown reason to check reads as none, and an unknown reason to suspend as an operator's,
 //! for only a person should lift what nobody here understands.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use uuid::Uuid;
 
 use crate::protocol::domain::Domain;
 use crate::store::db::{Tx, db, statements, tx};
-use crate::store::requirements::RowRequirements;
+use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::{CheckReason, Store, StoreError};
 use crate::verify::purpose::Purpose;
 use crate::verify::standing::{Flags, Standing, Status, SuspendedReason};
@@ -98,6 +100,10 @@ pub struct DomainRow {
     pub pending_since: Option<DateTime<Utc>>,
     /// What it must publish.
     pub requirements: RowRequirements,
+    /// What of it counts, where that is known: see [`crate::verify::staged`].
+    pub binding: Option<Requirements>,
+    /// The dedicated addresses of its client, which it must let send.
+    pub dedicated_ips: Vec<IpAddr>,
     /// Which evidence the last settled check rests on.
     pub evidence_digest: Option<String>,
     /// The text of `domain` that was found to be no normal name, or a second spelling of another row's.
@@ -183,7 +189,9 @@ macro_rules! domain_columns {
          WHEN deleted_at >= '9999-12-31' THEN '9999-12-31T00:00:00+00:00' ELSE deleted_at END AS deleted_at, \
          last_checked_at, last_success_at, next_check_at, check_reason, lease_until, \
          degraded_since, suspends_at, suspended_reason, recovering_since, stale_since, verified_at, \
-         pending_since, requirements, evidence_digest, malformed"
+         pending_since, requirements, binding, evidence_digest, malformed, \
+         (SELECT string_agg(i.address, ' ' ORDER BY i.address) FROM sendready_dedicated_ips AS i \
+             WHERE i.client_id = email_domains.client_id) AS dedicated_ips"
     };
 }
 pub(in crate::store) use domain_columns;
@@ -259,6 +267,8 @@ pub(in crate::store) struct Row {
     verified_at: Option<DateTime<Utc>>,
     pending_since: Option<DateTime<Utc>>,
     requirements: Option<String>,
+    binding: Option<String>,
+    dedicated_ips: Option<String>,
     evidence_digest: Option<String>,
     malformed: Option<String>,
 }
@@ -306,6 +316,13 @@ impl Row {
             verified_at: self.verified_at,
             pending_since: self.pending_since.or(self.created_at),
             requirements: RowRequirements::read(self.requirements),
+            binding: read_binding(self.binding),
+            dedicated_ips: self
+                .dedicated_ips
+                .iter()
+                .flat_map(|all| all.split(' '))
+                .filter_map(|ip| ip.parse().ok())
+                .collect(),
             domain: self.domain,
             provider: self.provider,
             infraforge_domain_id: self.infraforge_domain_id,
@@ -313,6 +330,14 @@ impl Row {
             evidence_digest: self.evidence_digest,
             malformed: self.malformed,
         })
+    }
+}
+
+/// What a later release wrote is as good as nothing: all that is required counts then.
+fn read_binding(text: Option<String>) -> Option<Requirements> {
+    match RowRequirements::read(text) {
+        RowRequirements::Own(binding) => Some(binding),
+        RowRequirements::Profile | RowRequirements::Unreadable(_) => None,
     }
 }
 

@@ -71,7 +71,7 @@ statements! {
     // `last_checked_at` stays, for the least interval counts from it; without its evidence it shows nothing.
     // What an operator suspended comes back suspended; `status` is as it was before the row was deleted by SQL, and
     // 'deleted' where we deleted it, which kept the reason.
-    REVIVE = "UPDATE email_domains SET provider = $2, requirements = $3, infraforge_domain_id = $4, \
+    REVIVE = "UPDATE email_domains SET provider = $2, requirements = $3, binding = NULL, infraforge_domain_id = $4, \
         smartlead_domain_id = $5, dns_configured = FALSE, spf_valid = FALSE, dkim_valid = FALSE, \
         dmarc_valid = FALSE, mx_valid = FALSE, \
         status = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \

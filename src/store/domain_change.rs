@@ -19,6 +19,8 @@ use crate::verify::standing::{Standing, Status, SuspendedReason};
 pub struct DomainChange {
     /// Other requirements; a running check's result is dropped, and a new check is due.
     pub requirements: Option<RequirementsChange>,
+    /// Other requirements that count; a running check's result is dropped, and a new check is due.
+    pub binding: Option<BindingChange>,
     /// Another daily limit.
     pub daily_send_limit: Option<i32>,
     /// Another id at the provider.
@@ -42,6 +44,15 @@ pub struct RequirementsChange {
     pub to: Requirements,
 }
 
+/// Other requirements that count, made out of those that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingChange {
+    /// What was read. Where a check has changed it since, the change does not take place.
+    pub from: Option<Requirements>,
+    /// What it is to be; nothing: all that is required counts.
+    pub to: Option<Requirements>,
+}
+
 /// What came of [`Store::domain_change`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum DomainChanged {
@@ -49,7 +60,7 @@ pub enum DomainChanged {
     Changed(Box<DomainRow>),
     /// There is no such domain, or it is deleted.
     NoSuchDomain,
-    /// The requirements are no longer those that the change was made from; nothing has changed.
+    /// The requirements, or what of them counts, are no longer those that the change was made from; nothing has changed.
     RequirementsMoved,
 }
 
@@ -71,7 +82,7 @@ statements! {
         pending_since = CASE WHEN $14 THEN $15 ELSE pending_since END, \
         lease_until = CASE WHEN $14 THEN NULL ELSE lease_until END, \
         lease_token = CASE WHEN $14 THEN NULL ELSE lease_token END, \
-        check_again_at = CASE WHEN $14 THEN NULL ELSE check_again_at END, updated_at = $15 \
+        check_again_at = CASE WHEN $14 THEN NULL ELSE check_again_at END, updated_at = $15, binding = $16 \
         WHERE id = $1 RETURNING ", domain_columns!();
     // The reason outlives the row, so that registering it again does not lift an operator's suspension.
     DELETE = "WITH gone AS (UPDATE email_domains SET suspended_reason = CASE WHEN status = 'suspended' \
@@ -106,6 +117,9 @@ impl Store {
             return Ok(DomainChanged::NoSuchDomain);
         };
         if change.requirements.as_ref().is_some_and(|change| change.from != before.requirements) {
+            return Ok(DomainChanged::RequirementsMoved);
+        }
+        if change.binding.as_ref().is_some_and(|change| change.from != before.binding) {
             return Ok(DomainChanged::RequirementsMoved);
         }
         let after = change.applied(&before, now);
@@ -164,6 +178,7 @@ impl DomainChange {
                 Some(change) => RowRequirements::Own(change.to.clone()),
                 None => before.requirements.clone(),
             },
+            binding: self.binding.as_ref().map_or_else(|| before.binding.clone(), |change| change.to.clone()),
             daily_send_limit: self.daily_send_limit.unwrap_or(before.daily_send_limit),
             status: standing.status,
             verified_at: standing.verified_at,
@@ -191,7 +206,9 @@ impl DomainChange {
 /// Whether a check that runs now looks for something else than it should, or at something else. The whole
 /// standing: a person's suspension of what DNS had suspended changes no status, and must not be lost.
 fn is_other(before: &DomainRow, after: &DomainRow) -> bool {
-    after.standing() != before.standing() || after.requirements != before.requirements
+    after.standing() != before.standing()
+        || after.requirements != before.requirements
+        || after.binding != before.binding
 }
 
 impl OperatorStatus {
@@ -224,13 +241,14 @@ async fn write(
     operation: &'static str,
 ) -> Result<Option<Row>, StoreError> {
     let requirements = after.requirements.write(operation)?;
+    let binding = after.binding.as_ref().map(|binding| binding.write(operation)).transpose()?;
     tx!(tx, CHANGE, |sql, connection| {
         let query = sqlx::query_as::<_, Row>(sql).bind(after.id).bind(requirements).bind(after.daily_send_limit);
         let query = query.bind(after.infraforge_domain_id.as_deref()).bind(after.smartlead_domain_id.as_deref());
         let query = query.bind(after.status.as_str()).bind(after.verified_at).bind(after.degraded_since);
         let query = query.bind(after.suspends_at).bind(after.suspended_reason.map(SuspendedReason::as_str));
         let query = query.bind(after.recovering_since).bind(after.next_check_at);
-        let query = query.bind(after.check_reason.map(CheckReason::as_str)).bind(is_other).bind(now);
+        let query = query.bind(after.check_reason.map(CheckReason::as_str)).bind(is_other).bind(now).bind(binding);
         query.fetch_optional(connection).await
     })
     .map_err(StoreError::at(operation))

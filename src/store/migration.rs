@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -30,8 +30,11 @@ const MIGRATIONS: [Migration; 5] = [
         sql: include_str!("../../migrations/017_email_infrastructure.sql"),
     },
     Migration { version: 18, name: "018_service", sql: include_str!("../../migrations/018_service.sql") },
+    Migration { version: 19, name: "019_staged", sql: include_str!("../../migrations/019_staged.sql") },
+    Migration { version: 20, name: "020_breaker", sql: include_str!("../../migrations/020_breaker.sql") },
     Migration { version: 21, name: "021_follow_ups", sql: include_str!("../../migrations/021_follow_ups.sql") },
     Migration { version: 22, name: "022_webhooks", sql: include_str!("../../migrations/022_webhooks.sql") },
+    Migration { version: 24, name: "024_setup_links", sql: include_str!("../../migrations/024_setup_links.sql") },
 ];
 
 /// What of PostgreSQL's text SQLite does not know, and what it gets instead. Types it takes as they stand.

@@ -12,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod breaker;
 pub mod client;
 pub mod delivery;
 pub mod delivery_claim;
@@ -29,19 +30,21 @@ pub mod receipt;
 pub mod requirements;
 pub mod schedule;
 pub mod settle;
+pub mod setup_link;
 pub mod webhook_word;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use breaker::{Asked, NewLook};
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
 pub use db::Db;
 pub use delivery::{DeliveryRow, DeliveryStatus};
 pub use delivery_claim::{Attempt, DeliveryClaim, DeliverySettled, Disabling, Waiting, Which};
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
 pub use domain_add::{DomainAdded, NewDomain};
-pub use domain_change::{DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
+pub use domain_change::{BindingChange, DomainChange, DomainChanged, OperatorStatus, RequirementsChange};
 pub use endpoint::{DisabledReason, EndpointAdded, EndpointChange, EndpointRow, NewEndpoint, OlderSecret};
 pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
@@ -104,11 +107,8 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        db!(&self.db, TIME, |sql, pool| {
-            let query = sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql);
-            query.fetch_one(pool).await
-        })
-        .map_err(StoreError::at("time"))
+        db!(&self.db, TIME, |sql, pool| sqlx::query_scalar::<_, Option<DateTime<Utc>>>(sql).fetch_one(pool).await)
+            .map_err(StoreError::at("time"))
     }
 
     /// Gives back all connections; what is under way ends first. Nothing may be asked afterwards.
@@ -131,6 +131,7 @@ pub fn statements() -> Vec<Sql> {
     [
         STATEMENTS,
         connect::STATEMENTS,
+        breaker::STATEMENTS,
         client::STATEMENTS,
         delivery::STATEMENTS,
         delivery_claim::STATEMENTS,
@@ -148,6 +149,7 @@ pub fn statements() -> Vec<Sql> {
         receipt::STATEMENTS,
         schedule::STATEMENTS,
         settle::STATEMENTS,
+        setup_link::STATEMENTS,
         webhook_word::STATEMENTS,
     ]
     .concat()

@@ -11,9 +11,11 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::store::breaker::{self, NewLook};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::delivery::write_of_domains;
 use crate::store::notice::{self, Notice};
+use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
 use crate::store::{NewEvent, Store, StoreError};
 use crate::verify::evidence::stored::Stored;
@@ -34,6 +36,8 @@ pub struct Settlement {
     pub standing: Standing,
     /// What `dns_configured` is to be: it stays as it was where nobody could tell.
     pub dns_configured: bool,
+    /// What of its requirements counts from now on; nothing: all of them.
+    pub binding: Option<Requirements>,
     /// The verdict on each record, for the history.
     pub verdicts: Value,
     /// What it rests on; stored once per digest.
@@ -56,6 +60,10 @@ pub struct Settlement {
     pub questions: u32,
     /// How long it took, in milliseconds.
     pub took_ms: u32,
+    /// What the fleet breaker is told. Nothing for what never was valid.
+    pub look: Option<NewLook>,
+    /// What is written instead where this demotes and the breaker has opened meanwhile; there whenever it demotes.
+    pub withheld: Option<Box<Settlement>>,
 }
 
 /// What came of [`Store::domain_settle`].
@@ -63,6 +71,8 @@ pub struct Settlement {
 pub enum Settled {
     /// All of it is written.
     Done,
+    /// The fleet breaker has opened: what demotes nobody is written in its place.
+    Withheld,
     /// Another has the domain now, or it was changed meanwhile: none of it is written.
     LeaseLost,
 }
@@ -81,12 +91,14 @@ macro_rules! wanted_at {
     };
 }
 
-/// What settling makes of the rows that `$items`, read as `i`, finds as they were claimed.
+/// What settling makes of the rows that the items `i` find as they were claimed. `$narrow` is for PostgreSQL, which would
+/// read a small table as a whole for a hundred items, and lock its rows in no order.
 ///
 /// The fence: the token, and what the claim saw of columns that the platform may write at any time.
 macro_rules! settle {
-    ($items:literal) => {
+    ($with:literal, $from:literal, $narrow:literal) => {
         concat!(
+            $with,
             "UPDATE email_domains AS d SET dns_configured = i.dns_configured, spf_valid = i.spf, dkim_valid = i.dkim, \
              dmarc_valid = i.dmarc, mx_valid = i.mx, status = i.status_after, verified_at = i.verified, \
              degraded_since = i.degraded, suspends_at = i.suspends, suspended_reason = i.suspended, \
@@ -103,21 +115,25 @@ macro_rules! settle {
              follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE follow_up_at END, \
              last_follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
              check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = i.digest, \
+             binding = i.binding, \
              updated_at = CASE WHEN i.is_other THEN i.settled_at ELSE updated_at END FROM ",
-            $items,
-            " WHERE d.id = i.item_id AND d.lease_token = i.token AND d.domain = i.name_before \
+            $from,
+            " WHERE ",
+            $narrow,
+            "d.id = i.item_id AND d.lease_token = i.token AND d.domain = i.name_before \
              AND d.deleted_at IS NULL AND COALESCE(d.status, 'pending') = i.status_before RETURNING id"
         )
     };
 }
 
 statements! {
-    SETTLE = settle!("json_to_recordset($1::json) AS i(item_id UUID, token UUID, name_before TEXT, status_before TEXT, \
+    SETTLE = settle!("WITH i AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS j(item_id UUID, token UUID, name_before TEXT, status_before TEXT, \
         dns_configured BOOLEAN, spf BOOLEAN, dkim BOOLEAN, dmarc BOOLEAN, mx BOOLEAN, status_after TEXT, \
         verified TIMESTAMPTZ, degraded TIMESTAMPTZ, suspends TIMESTAMPTZ, suspended TEXT, recovering TIMESTAMPTZ, \
         stale TIMESTAMPTZ, checked_at TIMESTAMPTZ, earliest_at TIMESTAMPTZ, next_at TIMESTAMPTZ, \
-        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT)")
-        => settle!("(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
+        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT)) ",
+        "i", "d.id = ANY (ARRAY(SELECT item_id FROM i)) AND ")
+        => settle!("", "(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
         value->>'name_before' AS name_before, value->>'status_before' AS status_before, \
         value->>'dns_configured' AS dns_configured, value->>'spf' AS spf, value->>'dkim' AS dkim, \
         value->>'dmarc' AS dmarc, value->>'mx' AS mx, value->>'status_after' AS status_after, \
@@ -125,7 +141,7 @@ statements! {
         value->>'suspended' AS suspended, value->>'recovering' AS recovering, value->>'stale' AS stale, \
         value->>'checked_at' AS checked_at, value->>'earliest_at' AS earliest_at, value->>'next_at' AS next_at, \
         value->>'settled_at' AS settled_at, value->>'all_valid' AS all_valid, value->>'is_other' AS is_other, \
-        value->>'digest' AS digest FROM json_each($1)) AS i");
+        value->>'digest' AS digest, value->>'binding' AS binding FROM json_each($1)) AS i", "");
     // It was changed by SQL while it was checked: due again at once.
     GIVE_UP = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
     IS_KEPT = "SELECT EXISTS (SELECT 1 FROM sendready_checks WHERE id = $1)";
@@ -178,6 +194,7 @@ struct RowItem<'s> {
     all_valid: bool,
     is_other: bool,
     digest: &'s str,
+    binding: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -250,8 +267,15 @@ impl Store {
     ) -> Result<Vec<Settled>, StoreError> {
         const OPERATION: &str = "domain_settle";
         let mut tx = self.db.begin(OPERATION).await?;
+        // An opening waits for what demotes, and what demotes for an opening.
+        let is_open = match results.iter().any(|(_, settlement)| settlement.withheld.is_some()) {
+            true => breaker::is_open_locked(&mut tx, OPERATION).await?,
+            false => false,
+        };
+        let in_force = |settlement| if is_open { withheld(settlement) } else { settlement };
+        let in_force: Vec<CheckResult<'_>> = results.iter().map(|(claim, given)| (*claim, in_force(*given))).collect();
         // In the order of their ids, so that two transactions never wait for each other.
-        let mut ordered: Vec<&CheckResult<'_>> = results.iter().collect();
+        let mut ordered: Vec<&CheckResult<'_>> = in_force.iter().collect();
         ordered.sort_by_key(|(claim, _)| claim.domain.id);
         // A domain that stands there twice was lent twice; of its two tokens one is right, and is in one of the rounds.
         let mut done = BTreeSet::new();
@@ -266,12 +290,12 @@ impl Store {
         settle_rows(&mut tx, &round, now, &mut done).await?;
         let mut settled = Vec::with_capacity(results.len());
         let mut written = Vec::with_capacity(results.len());
-        for result in results {
+        for (given, result) in results.iter().zip(&in_force) {
             if done.contains(&result.1.check_id) {
                 written.push(result);
-                settled.push(Settled::Done);
+                settled.push(if std::ptr::eq(given.1, result.1) { Settled::Done } else { Settled::Withheld });
             } else {
-                settled.push(give_up(&mut tx, result, OPERATION).await?);
+                settled.push(give_up(&mut tx, given, OPERATION).await?);
             }
         }
         keep(&mut tx, &written, OPERATION).await?;
@@ -282,6 +306,11 @@ impl Store {
     }
 }
 
+/// What is written of a settlement while the fleet breaker is open.
+fn withheld(settlement: &Settlement) -> &Settlement {
+    settlement.withheld.as_deref().unwrap_or(settlement)
+}
+
 /// Writes the rows that still are as claimed, no domain twice among them; adds the ids of their checks to `done`.
 async fn settle_rows(
     tx: &mut Tx,
@@ -290,7 +319,8 @@ async fn settle_rows(
     done: &mut BTreeSet<Uuid>,
 ) -> Result<(), StoreError> {
     const OPERATION: &str = "domain_settle";
-    let items: Vec<RowItem<'_>> = results.iter().map(|result| row_item(result, now)).collect();
+    let items: Vec<RowItem<'_>> =
+        results.iter().map(|result| row_item(result, now, OPERATION)).collect::<Result<_, _>>()?;
     let items = json(&items, OPERATION)?;
     let rows: Vec<Uuid> =
         tx!(tx, SETTLE, |sql, connection| sqlx::query_scalar(sql).bind(items).fetch_all(connection).await)
@@ -300,12 +330,16 @@ async fn settle_rows(
     Ok(())
 }
 
-fn row_item<'s>((claim, settlement): &CheckResult<'s>, now: DateTime<Utc>) -> RowItem<'s> {
+fn row_item<'s>(
+    (claim, settlement): &CheckResult<'s>,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<RowItem<'s>, StoreError> {
     let (before, after) = (&claim.domain, &settlement.standing);
     let is_other = before.standing().flags != after.flags
         || before.dns_configured != settlement.dns_configured
         || before.status != after.status;
-    RowItem {
+    Ok(RowItem {
         item_id: before.id.simple().to_string(),
         token: claim.token.simple().to_string(),
         name_before: &before.domain,
@@ -329,7 +363,8 @@ fn row_item<'s>((claim, settlement): &CheckResult<'s>, now: DateTime<Utc>) -> Ro
         all_valid: settlement.all_valid,
         is_other,
         digest: &settlement.evidence.digest,
-    }
+        binding: settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?,
+    })
 }
 
 /// What became of a result whose row is no longer as claimed.
@@ -338,13 +373,17 @@ async fn give_up(
     (claim, settlement): &CheckResult<'_>,
     operation: &'static str,
 ) -> Result<Settled, StoreError> {
-    let kept: bool = tx!(&mut *tx, IS_KEPT, |sql, connection| {
-        sqlx::query_scalar(sql).bind(settlement.check_id).fetch_one(connection).await
-    })
-    .map_err(StoreError::at(operation))?;
-    if kept {
-        // The connection was lost after an earlier try had been written.
-        return Ok(Settled::Done);
+    let either = [(Some(*settlement), Settled::Done), (settlement.withheld.as_deref(), Settled::Withheld)];
+    for (written, settled) in either {
+        let Some(written) = written else { continue };
+        let kept: bool = tx!(&mut *tx, IS_KEPT, |sql, connection| {
+            sqlx::query_scalar(sql).bind(written.check_id).fetch_one(connection).await
+        })
+        .map_err(StoreError::at(operation))?;
+        if kept {
+            // The connection was lost after an earlier try had been written.
+            return Ok(settled);
+        }
     }
     tx!(tx, GIVE_UP, |sql, connection| {
         sqlx::query(sql).bind(claim.domain.id).bind(claim.token).execute(connection).await.map(|_| ())
@@ -364,6 +403,11 @@ async fn keep(tx: &mut Tx, results: &[&CheckResult<'_>], operation: &'static str
         tx!(&mut *tx, statement, |sql, connection| sqlx::query(sql).bind(items).execute(connection).await.map(|_| ()))
             .map_err(StoreError::at(operation))?;
     }
+    let looks: Vec<_> = results
+        .iter()
+        .filter_map(|(claim, settlement)| Some((claim.domain.id, settlement.look.as_ref()?, settlement.at)))
+        .collect();
+    breaker::keep_looks(tx, &looks, operation).await?;
     if !events.is_empty() {
         let events = json(&events, operation)?;
         tx!(&mut *tx, KEEP_EVENTS, |sql, connection| {

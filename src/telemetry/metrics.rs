@@ -76,6 +76,7 @@ metrics_list! {
     WEBHOOK_ATTEMPTS_RUNNING = "sendready_webhook_attempts_running", Gauge, None, [],
         "Attempts to deliver an event that run now.";
     BREAKER_OPEN = "sendready_breaker_open", Gauge, None, [], "1 while the fleet breaker is open.";
+    AUTHORITATIVE_UNREACHABLE = "sendready_dns_authoritative_unreachable", Gauge, None, [], "1 while no authoritative server anywhere answers.";
 }
 
 /// Bounds of the histograms, in seconds: a question takes milliseconds, a check may take a minute.
@@ -304,6 +305,11 @@ pub fn breaker_closed() {
     gauge!(BREAKER_OPEN.name).set(0.0);
 }
 
+/// Says whether authoritative servers are all out of reach.
+pub fn authoritative_unreachable(is_so: bool) {
+    gauge!(AUTHORITATIVE_UNREACHABLE.name).set(f64::from(u8::from(is_so)));
+}
+
 #[cfg(test)]
 mod tests {
     use crate::verify::evidence::Failure;
@@ -361,6 +367,8 @@ mod tests {
         check(|| checks_due(7), "sendready_checks_due 7");
         check(breaker_opened, "sendready_breaker_open 1");
         check(breaker_closed, "sendready_breaker_open 0");
+        check(|| authoritative_unreachable(true), "sendready_dns_authoritative_unreachable 1");
+        check(|| authoritative_unreachable(false), "sendready_dns_authoritative_unreachable 0");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub fn plan(wanted: &BTreeSet<Question>, evidence: &Evidence, place: Place<'_>) 
             continue;
         }
         let mut needs = Needs::default();
-        needs.keep(evidence.ask(&question));
+        needs.keep(evidence.ask_for_the_way(&question));
         let zone = needs.keep(of(&question.name, evidence)).flatten();
         plan.needs.join(needs);
         let Some(zone) = zone else { continue };
@@ -88,7 +88,8 @@ impl Plan {
                 self.asks.extend([ask(question), ask(&own)]);
             }
         }
-        let above = zone.parent().map(|parent| of(&parent, evidence));
+        // Who serves a top-level domain, the root need not be asked: that is no customer's delegation.
+        let above = zone.parent().filter(|parent| *parent != Name::root()).map(|parent| of(&parent, evidence));
         let Some(above) = above.and_then(|above| self.needs.keep(above)).flatten() else { return };
         let parents = self.needs.keep(servers(&above, evidence, place, PARENT_SERVERS_MAX)).unwrap_or_default();
         self.asks.extend(parents.into_iter().map(|server| Ask {
@@ -101,21 +102,30 @@ impl Plan {
 
 /// The zone that `name` is in, as far as anybody has told: the nearest name at or above it that has servers.
 ///
-/// A single label at least: nobody's record stands in the root.
+/// The root is the zone of what no other is, and asked for last: a top-level domain may not exist, or be unknown to the
+/// recursive server. Where that failed about a name in between, nobody knows.
 ///
 /// # Errors
 ///
-/// [`Needs`] with the NS questions of all names up to it.
+/// [`Needs`] with the NS questions of all names up to it; then, where they tell nothing, the root's.
 pub fn of(name: &Name, evidence: &Evidence) -> Result<Option<Name>, Needs> {
     let mut needs = Needs::default();
     let mut found = None;
+    let mut is_certain = true;
     for above in std::iter::successors(Some(name.clone()), Name::parent).filter(|above| *above != Name::root()) {
-        let has_servers = needs.keep(evidence.ask(&ns(&above))).is_some_and(|answer| !names_in(answer).is_empty());
+        let answer = needs.keep(evidence.ask_for_the_way(&ns(&above)));
+        is_certain &= answer.is_some_and(Answer::is_definite);
+        let has_servers = answer.is_some_and(|answer| !names_in(answer).is_empty());
         if found.is_none() && (has_servers || evidence.delegation(&above).is_some()) {
             found = Some(above);
         }
     }
-    needs.or(found)
+    needs.or(())?;
+    if found.is_none() && is_certain {
+        let servers = names_in(evidence.ask_for_the_way(&ns(&Name::root()))?);
+        found = (!servers.is_empty()).then(Name::root);
+    }
+    Ok(found)
 }
 
 /// The different accounts of who serves `zone`, each sorted: the zone above's, what caches say, the zone's own.
@@ -195,7 +205,7 @@ fn addresses(name: &Name, evidence: &Evidence) -> Result<Vec<IpAddr>, Needs> {
     let mut needs = Needs::default();
     let mut found: Vec<IpAddr> = Vec::new();
     for record_type in [RecordType::A, RecordType::Aaaa] {
-        let answer = needs.keep(evidence.ask(&Question::new(name.clone(), record_type)));
+        let answer = needs.keep(evidence.ask_for_the_way(&Question::new(name.clone(), record_type)));
         found.extend(answer.map(Answer::records).unwrap_or_default().iter().filter_map(address_in));
     }
     needs.or(())?;

@@ -17,6 +17,9 @@ use crate::verify::finding::zone::ZoneFinding;
 /// The most refused questions that the finding repeats.
 const QUESTIONS_MAX: usize = 5;
 
+/// The most reasons that the finding repeats.
+const REASONS_MAX: usize = 3;
+
 /// The state of `zone`, the zone of `domain`; nothing where nobody could tell.
 pub fn state(domain: &Domain, zone: &Name, evidence: &Evidence) -> Option<Finding> {
     let zone = zone.clone();
@@ -29,7 +32,8 @@ pub fn state(domain: &Domain, zone: &Name, evidence: &Evidence) -> Option<Findin
     questions.sort_by_key(|question| question.record_type == RecordType::Ns);
     questions.truncate(QUESTIONS_MAX);
     if !questions.is_empty() {
-        return Some(Finding::Zone(ZoneFinding::DnssecBogus { zone, questions }));
+        let reasons = reasons(&questions, evidence);
+        return Some(Finding::Zone(ZoneFinding::DnssecBogus { zone, questions, reasons }));
     }
     let answer = evidence.ask(&Question::new(domain.name().clone(), RecordType::Ns)).ok()?;
     answer.is_definite().then(|| {
@@ -40,10 +44,20 @@ pub fn state(domain: &Domain, zone: &Name, evidence: &Evidence) -> Option<Findin
     })
 }
 
+/// Why `questions` were refused, in the servers' own words, each once.
+fn reasons(questions: &[Question], evidence: &Evidence) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for reply in questions.iter().flat_map(|question| evidence.through_caches(question)) {
+        let reason = reply.extended_error.as_ref().map(ToString::to_string);
+        reasons.extend(reason.filter(|reason| reasons.len() < REASONS_MAX && !reasons.contains(reason)));
+    }
+    reasons
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::evidence::Denial;
+    use crate::verify::evidence::{Denial, ExtendedError, Reply, Vantage};
 
     const NS: RecordType = RecordType::Ns;
     const TXT: RecordType = RecordType::Txt;
@@ -57,6 +71,22 @@ mod tests {
         let domain = Domain::parse("m.example.com").unwrap();
         let found = state(&domain, &Name::parse("example.com").unwrap(), &evidence);
         assert_eq!(found.map(|finding| finding.code()), expected, "{why}");
+    }
+
+    #[test]
+    fn a_server_s_own_reason_is_told() {
+        let example = Name::parse("example.com").unwrap();
+        let mut evidence = Evidence::new();
+        for (question, text) in
+            [(Question::txt(&example), "RRSIG of\nlast year"), (Question::new(example.clone(), NS), "")]
+        {
+            let extended_error = Some(ExtendedError::new(7, text.as_bytes()));
+            let answer = Answer::Unknown(Failure::Bogus);
+            evidence.add(question, [Reply { vantage: Vantage::Recursive, server: None, answer, extended_error }]);
+        }
+        let finding = state(&Domain::parse("example.com").unwrap(), &example, &evidence).unwrap();
+        let Finding::Zone(ZoneFinding::DnssecBogus { reasons, .. }) = finding else { panic!("not bogus") };
+        assert_eq!(reasons, ["Signature Expired (code 7): RRSIG of last year", "Signature Expired (code 7)"]);
     }
 
     #[test]

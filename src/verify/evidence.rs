@@ -218,7 +218,8 @@ pub enum Failure {
     Bogus,
     /// The server's address could not be reached.
     Unreachable,
-    /// The zone's own servers do not agree. Never one server's word, only what is made of several.
+    /// Servers do not agree: the zone's own, or, where none of those can tell, the recursive ones. Never one server's
+    /// word, only what is made of several.
     Partial,
 }
 
@@ -343,6 +344,75 @@ pub struct Reply {
     pub server: Option<SocketAddr>,
     /// What it said.
     pub answer: Answer,
+    /// Why it failed, where it tells; nothing for a definite answer.
+    pub extended_error: Option<ExtendedError>,
+}
+
+/// Why a server failed, in its own words. RFC 8914.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtendedError {
+    /// The INFO-CODE.
+    pub code: u16,
+    /// The EXTRA-TEXT, meant for people: printable, of at most [`ExtendedError::TEXT_CHARS_MAX`] characters, often empty.
+    pub text: String,
+}
+
+impl ExtendedError {
+    /// The most characters that are kept of the text.
+    pub const TEXT_CHARS_MAX: usize = 200;
+
+    /// The error of this code, with what of the server's text can be shown. Hostile as all that comes out of DNS.
+    pub fn new(code: u16, text: &[u8]) -> ExtendedError {
+        let shown = String::from_utf8_lossy(text);
+        let printable = |symbol: char| if symbol.is_control() { ' ' } else { symbol };
+        let text = shown.trim_end_matches('\0').chars().map(printable).take(ExtendedError::TEXT_CHARS_MAX).collect();
+        ExtendedError { code, text }
+    }
+
+    /// Whether it says that DNSSEC validation failed: a bogus answer, or keys and signatures that do not do.
+    /// RFC 8914 §4.7 to §4.13.
+    pub fn is_bogus(&self) -> bool {
+        matches!(self.code, 6..=12)
+    }
+
+    /// The name of the code. RFC 8914 §4; a plain word for any other.
+    pub fn name(&self) -> &'static str {
+        match self.code {
+            0 => "Other",
+            1 => "Unsupported DNSKEY Algorithm",
+            2 => "Unsupported DS Digest Type",
+            3 => "Stale Answer",
+            4 => "Forged Answer",
+            5 => "DNSSEC Indeterminate",
+            6 => "DNSSEC Bogus",
+            7 => "Signature Expired",
+            8 => "Signature Not Yet Valid",
+            9 => "DNSKEY Missing",
+            10 => "RRSIGs Missing",
+            11 => "No Zone Key Bit Set",
+            12 => "NSEC Missing",
+            13 => "Cached Error",
+            14 => "Not Ready",
+            15 => "Blocked",
+            16 => "Censored",
+            17 => "Filtered",
+            18 => "Prohibited",
+            19 => "Stale NXDOMAIN Answer",
+            20 => "Not Authoritative",
+            21 => "Not Supported",
+            22 => "No Reachable Authority",
+            23 => "Network Error",
+            24 => "Invalid Data",
+            _ => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for ExtendedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (code {})", self.name(), self.code)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
 }
 
 /// What one server of a zone's own said, asked without recursion.

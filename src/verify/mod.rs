@@ -3,6 +3,7 @@
 //! Pure: no DNS, no clock, no database, and no words for people outside [`finding::words`].
 
 pub mod advice;
+pub mod breaker;
 pub mod cut;
 pub mod dkim;
 pub mod dmarc;
@@ -17,6 +18,7 @@ pub mod placement;
 pub mod purpose;
 pub mod report;
 pub mod spf;
+pub mod staged;
 pub mod standing;
 pub mod step;
 pub mod vantage;

@@ -45,6 +45,11 @@ impl Report {
         })
     }
 
+    /// Whether something is required that does not bind yet: there is something left to publish, or to see.
+    pub fn has_staged(&self) -> bool {
+        self.records.iter().any(|record| record.staged)
+    }
+
     /// Whether every purpose is valid.
     pub fn is_all_valid(&self) -> bool {
         Purpose::ALL.into_iter().all(|purpose| self.verdict(purpose) == Verdict::Valid)

@@ -24,9 +24,11 @@ use crate::verify::step::Needs;
 /// The questions that the zones' own servers are to be asked before `records` can be believed.
 ///
 /// All that a negative verdict rests on: CNAME targets, include targets, MX hosts and DMARC parents are among it,
-/// for the judge asked for them. Where a server failed, the record's own question: its zone may tell why.
+/// for the judge asked for them. Where a server failed, the record's own question: its zone may tell why. Where nobody
+/// can tell because recursive servers contradict each other, what they contradict each other about.
 pub fn doubtful(expectation: &Expectation, evidence: &Evidence, records: &[RecordReport]) -> BTreeSet<Question> {
     let mut doubtful = BTreeSet::new();
+    let is_contested = evidence.iter().any(|(question, _)| evidence.is_contested(question));
     for (index, record) in records.iter().enumerate() {
         if record.verdict.is_failure() {
             doubtful.extend(basis(evidence, |evidence| judge_again(expectation, evidence, records, index)));
@@ -37,6 +39,11 @@ pub fn doubtful(expectation: &Expectation, evidence: &Evidence, records: &[Recor
                 Some(Answer::Unknown(Failure::Servfail | Failure::Refused | Failure::Lame | Failure::Bogus))
             );
             doubtful.extend(failed.then_some(own));
+            // Judging again is not for nothing, and contradictions are rare.
+            if is_contested {
+                let basis = basis(evidence, |evidence| judge_again(expectation, evidence, records, index));
+                doubtful.extend(basis.into_iter().filter(|question| evidence.is_contested(question)));
+            }
         }
     }
     doubtful.retain(|question| !evidence.is_sought(question));
@@ -52,6 +59,9 @@ pub fn apply(expectation: &Expectation, evidence: &Evidence, records: &mut [Reco
         Seen { own: own_question(record), evidence, judge }.complete(&caches, record);
     }
 }
+
+/// A record that may be kept for less than this is asked for too often. Ours: RFC 1912 §2.2 speaks of days.
+const TTL_SECONDS_GOOD: u32 = 300;
 
 /// The question whose answer is the record itself.
 fn own_question(record: &RecordReport) -> Question {
@@ -155,26 +165,39 @@ impl<J: Fn(&Evidence) -> Result<Option<Verdict>, Needs>> Seen<'_, J> {
         word.is_some_and(|word| word.vantage == Vantage::Authoritative || !word.answer.is_definite())
     }
 
+    /// How long some cache may keep its answer, in seconds.
     fn ttl_in_caches(&self, question: &Question) -> Option<u32> {
-        match self.evidence.recursive(question)? {
+        let ttls = self.evidence.through_caches(question).filter_map(|reply| match &reply.answer {
             Answer::Found(found) => Some(found.ttl_seconds),
             Answer::NoData(denial) | Answer::NoSuchName(denial) => {
                 denial.authority.as_ref().map(|authority| authority.negative_ttl_seconds)
             }
             Answer::Unknown(_) => None,
-        }
+        });
+        ttls.max()
     }
 
-    /// How long caches may keep what differs from the servers' word.
+    /// How long caches may keep what differs from the servers' word, in seconds.
+    ///
+    /// Never less than it takes, and so nothing where that cannot be told: no time was given, or the zone has moved, and
+    /// caches may go on asking its old servers.
     fn visible_within(&self, verdict: Verdict, visible: bool, basis: &BTreeSet<Question>) -> Option<u32> {
-        let differs = |question: &&Question| {
-            let word = self.evidence.word(question);
-            let cached = self.evidence.recursive(question);
-            word.zip(cached).is_some_and(|(word, cached)| !agree(question.record_type, &word.answer, cached))
-        };
-        (verdict == Verdict::Valid && !visible)
-            .then(|| basis.iter().filter(differs).filter_map(|question| self.ttl_in_caches(question)).max())
-            .flatten()
+        if verdict != Verdict::Valid || visible {
+            return None;
+        }
+        let mut longest = None;
+        for question in basis {
+            let Some(word) = self.evidence.word(question) else { continue };
+            let cached = self.evidence.through_caches(question).map(|reply| &reply.answer);
+            let differs = |cached: &&Answer| !agree(question.record_type, &word.answer, cached);
+            for cached in cached.filter(|cached| cached.is_definite()).filter(differs) {
+                if self.zone(question).is_some_and(|zone| cut::accounts(&zone, self.evidence).len() > 1) {
+                    return None;
+                }
+                longest = longest.max(Some(kept(cached, &word.answer)?));
+            }
+        }
+        longest
     }
 
     /// On how many servers the record is valid.
@@ -219,11 +242,31 @@ impl<J: Fn(&Evidence) -> Result<Option<Verdict>, Needs>> Seen<'_, J> {
         let mut findings = self.delegation_findings(purpose, basis);
         for question in basis {
             if self.evidence.ask(question) == Ok(&Answer::Unknown(Failure::Partial)) {
-                let servers = self.servers(question).iter().map(shown).collect();
-                findings.push(VantageFinding::Partial { purpose, question: question.to_string(), servers });
+                let servers: Vec<String> = self.servers(question).iter().map(shown).collect();
+                let is_told = self.evidence.authoritative(question).any(|reply| reply.answer.is_definite());
+                let question_text = question.to_string();
+                findings.push(match is_told {
+                    true => VantageFinding::Partial { purpose, question: question_text, servers },
+                    false => VantageFinding::ResolversDisagree {
+                        purpose,
+                        question: question_text,
+                        resolvers: self.evidence.through_caches(question).map(resolver_shown).collect(),
+                    },
+                });
             }
         }
+        findings.extend(self.short_ttl(purpose));
         findings
+    }
+
+    /// Whether the record may be kept for a short time only, as the zone's own servers say: caches count down.
+    fn short_ttl(&self, purpose: Purpose) -> Option<VantageFinding> {
+        let ttls = self.evidence.authoritative(&self.own).filter_map(|reply| match &reply.answer {
+            Answer::Found(found) => Some(found.ttl_seconds),
+            _ => None,
+        });
+        let ttl_seconds = ttls.min().filter(|ttl| *ttl < TTL_SECONDS_GOOD)?;
+        Some(VantageFinding::ShortTtl { purpose, question: self.own.to_string(), ttl_seconds })
     }
 
     /// What is wrong with the servers of the record's own zone, and of others on which the verdict depends.
@@ -251,6 +294,33 @@ impl<J: Fn(&Evidence) -> Result<Option<Verdict>, Needs>> Seen<'_, J> {
         }
         findings
     }
+}
+
+/// How long `cached` may be kept where it departs from `word`, in seconds; nothing where it does not tell.
+///
+/// A chain departs at its first alias that is another (RFC 1034 §3.6.2); what follows from there is asked anew. Of the
+/// records at its end only the least time of all is known, which tells theirs when every alias is kept for longer.
+fn kept(cached: &Answer, word: &Answer) -> Option<u32> {
+    let together = cached.aliases().iter().zip(word.aliases()).take_while(|(one, other)| one.target == other.target);
+    if let Some(alias) = cached.aliases().get(together.count()) {
+        return Some(alias.ttl_seconds);
+    }
+    match cached {
+        Answer::Found(found) => {
+            let is_theirs = found.aliases.iter().all(|alias| alias.ttl_seconds > found.ttl_seconds);
+            is_theirs.then_some(found.ttl_seconds)
+        }
+        // RFC 2308 §5: the SOA of a cached denial counts down as every record does.
+        Answer::NoData(denial) | Answer::NoSuchName(denial) => {
+            denial.authority.as_ref().map(|authority| authority.negative_ttl_seconds)
+        }
+        Answer::Unknown(_) => None,
+    }
+}
+
+fn resolver_shown(reply: &Reply) -> String {
+    let server = reply.server.map_or_else(|| "a recursive server".to_owned(), |server| server.to_string());
+    format!("{server}: {}", reply.answer.outcome())
 }
 
 fn shown(server: &ServerWord) -> String {

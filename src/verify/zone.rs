@@ -48,7 +48,7 @@ pub fn find(domain: &Domain, evidence: &Evidence) -> Result<Zone, Needs> {
     let top = domain.registrable();
     let mut name = domain.name().clone();
     loop {
-        match evidence.ask(&Question::new(name.clone(), RecordType::Ns))? {
+        match evidence.ask_for_the_way(&Question::new(name.clone(), RecordType::Ns))? {
             Answer::Found(found) if found.aliases.is_empty() => {
                 return Ok(Zone { name, servers: found.records.iter().filter_map(server).collect() });
             }

@@ -48,6 +48,11 @@ const LINES: &[Line] = &[
     line("GET",    "/v1/domains/{domain}/checks",      none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/checks/{check}", none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/events",      none, [200, 200, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/setup-links", none, [200, 200, 404, 403]),
+    line("POST",   "/v1/domains/{domain}/setup-links", none, [201, 201, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/setup-links/{link}", none, [200, 200, 404, 403]),
+    line("DELETE", "/v1/domains/{domain}/setup-links/{link}", none, [204, 204, 404, 403]),
+    line("POST",   "/v1/breaker/accept",               none, [200, 403, 403, 403]),
     line("GET",    "/v1/domains/{domain}/events/stream", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/domains/{domain}",             none, [204, 204, 404, 403]),
     line("GET",    "/v1/webhook-endpoints",            none, [200, 200, 200, 403]),
@@ -93,13 +98,18 @@ async fn every_endpoint_with_every_key() {
         let with = |path: &str, (endpoint, delivery): &(String, String)| {
             path.replace("{endpoint}", endpoint).replace("{delivery}", delivery)
         };
-        let at = |client: &dyn ToString, domain: &dyn ToString, name: &str, check: &str| {
-            let path = path.replace("{client}", &client.to_string()).replace("{domain}", &domain.to_string());
-            path.replace("{name}", name).replace("{check}", check)
+        let link = async |domain| {
+            let made = house.operator("POST", &format!("/v1/domains/{domain}/setup-links"), None).await.json();
+            made["id"].as_str().unwrap().to_owned()
         };
-        let own_path = at(&own, &own_domain, "own.example.com", &own_check);
+        let (own_link, other_link) = (link(own_domain).await, link(other_domain).await);
+        let at = |client: &dyn ToString, domain: &dyn ToString, name: &str, check: &str, link: &str| {
+            let path = path.replace("{client}", &client.to_string()).replace("{domain}", &domain.to_string());
+            path.replace("{name}", name).replace("{check}", check).replace("{link}", link)
+        };
+        let own_path = at(&own, &own_domain, "own.example.com", &own_check, &own_link);
         let own_path = with(&own_path, &own_endpoint);
-        let other_path = at(&other, &other_domain, "other.example.com", &other_check);
+        let other_path = at(&other, &other_domain, "other.example.com", &other_check, &other_link);
         let other_path = with(&other_path, &other_endpoint);
         // In the order in which a DELETE spoils nothing.
         let trials = [
@@ -128,7 +138,10 @@ async fn the_table_knows_every_endpoint() {
     let mut missing = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|_| path.starts_with("/v1/")) {
-            let template = path.replace("{check_id}", "{check}").replace("by-name/{domain}", "by-name/{name}");
+            let template = path
+                .replace("{check_id}", "{check}")
+                .replace("{link_id}", "{link}")
+                .replace("by-name/{domain}", "by-name/{name}");
             let template = template.replace("{delivery_id}", "{delivery}");
             let of = if path.starts_with("/v1/clients") {
                 "{client}"

@@ -20,6 +20,7 @@ use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
 use sendready::service::{Role, Service, Settings, WebhookSettings};
 use sendready::store::Store;
+use sendready::verify::breaker::Rule;
 use sendready::verify::standing::Patience;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -174,7 +175,7 @@ impl House {
 }
 
 /// As the contract's defaults, with a profile `host`.
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     let host = Profile {
         spf_includes: vec![Name::parse("_spf.example.net").unwrap()],
         dkim_selectors: vec![Name::parse("s1").unwrap()],
@@ -194,6 +195,8 @@ fn settings() -> Settings {
         },
         lease: Duration::from_secs(60),
         concurrency: 4,
+        public_url: "https://sendready.example".to_owned(),
+        breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_secs(90 * 86_400),
         webhooks: WebhookSettings {
             inbound_secrets: Vec::new(),

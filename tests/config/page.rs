@@ -49,6 +49,9 @@ const PROVIDERS: &str = "
 What a provider wants a domain to publish. `manual` and `infraforge` are built in: of `manual` everything comes with the
 domain, and it has no profile; `infraforge` is empty until it is configured here. A name is up to 63 of `a-z`, `0-9`,
 `-` and `_`.
+
+A domain that brings no requirements of its own does what its profile says, also when that changes. What is new then is
+staged for domains that were verified: it counts once it was valid for the first time, and what it replaces until then.
 ";
 
 fn page() -> String {

@@ -41,6 +41,20 @@ fn good() -> Scripted {
     Scripted::records(&[(NAME, 60, text("good"))], &[])
 }
 
+fn either(udp: Scripted, tcp: Scripted) -> Scripted {
+    Scripted::Either(Box::new(udp), Box::new(tcp))
+}
+
+/// Twelve octets and no more: what many servers send that will not or cannot.
+fn just_a_header(code: u8) -> Scripted {
+    Scripted::Octets([&[0x81, code][..], &[0; 8]].concat())
+}
+
+/// Says TC, and is cut in the middle of its first record.
+fn cut_in_a_record() -> Scripted {
+    Scripted::Octets([&[0x83, 0x80, 0, 0, 0, 1, 0, 0, 0, 0][..], b"\x07example\x04te"].concat())
+}
+
 fn later() -> Scripted {
     good().after(TIMEOUT * 3)
 }
@@ -137,14 +151,20 @@ async fn failures() {
         check("silence", Scripted::Drop, "timeout"),
         check("too late", later(), "timeout"),
         check("late, in time", good().after(TIMEOUT / 4), "found 60s [good]"),
-        check("a wrong id is not ours", Scripted::WrongId(Box::new(good())), "timeout"),
+        check("a wrong id is not ours", either(Scripted::WrongId(Box::new(good())), Scripted::Drop), "timeout"),
         check("rubbish", Scripted::Octets(vec![0x81, 0x80, 0, 1, 0xff]), "malformed"),
         check("a question instead of an answer", Scripted::Octets([&[1, 0, 0, 0][..], &[0; 6]].concat()), "malformed"),
         check("an answer without the name", elsewhere, "malformed"),
         check("two targets, RFC 2181 §10.1", two, "malformed"),
         check("a chain that goes round", round, "malformed"),
         check("the name itself", of(&[(NAME, 60, alias(NAME))], &[]), "malformed"),
-        check("another question's answer is not ours", other.clone(), "timeout"),
+        check("another question's answer is not ours", either(other.clone(), Scripted::Drop), "timeout"),
+        check("just a header that says REFUSED", just_a_header(5), "refused"),
+        check("just a header that says FORMERR", just_a_header(1), "servfail"),
+        check("just a header that says SERVFAIL", just_a_header(2), "servfail"),
+        check("just a header that says NOTAUTH", just_a_header(9), "lame"),
+        check("a denial needs its question", just_a_header(3), "malformed"),
+        check("so does an empty answer", just_a_header(0), "malformed"),
         check("another question's answer over TCP", Scripted::TcThen(Box::new(other)), "malformed"),
     ];
     join_all(cases.map(|case| Box::pin(case) as std::pin::Pin<Box<dyn Future<Output = ()>>>)).await;
@@ -170,13 +190,46 @@ async fn what_does_not_fit_comes_over_tcp() {
         check("a text beyond 1232 octets", long(4_000), &kilo),
         check("a text of nearly 64 KiB", long(64_900), &most),
         check("0x20: another case over UDP, right over TCP", lower(good()), "found 60s [good]"),
-        check("0x20: TCP is closed", lower(tc(Scripted::Drop)), "malformed"),
+        check("0x20: TCP is closed", either(lower(good()), Scripted::Drop), "malformed"),
+        check("cut in a record, whole over TCP", either(cut_in_a_record(), good()), "found 60s [good]"),
+        check("cut in a record, and TCP is closed", either(cut_in_a_record(), Scripted::Drop), "truncated"),
+        check("rubbish over UDP only", either(Scripted::Octets(vec![0x81, 0xff]), good()), "found 60s [good]"),
+        check("a path that loses datagrams", either(Scripted::Drop, good()), "found 60s [good]"),
         check("records too many, RFC 2181 §9", many(1_001), "truncated"),
     ];
     join_all(cases.map(|case| Box::pin(case) as std::pin::Pin<Box<dyn Future<Output = ()>>>)).await;
     let server = DnsServer::script(|_| many(1_000));
     let replies = Hickory::new(settings(&[&server])).ask(&question(NAME, RecordType::Txt)).await;
     assert_eq!(replies[0].answer.records().len(), 1_000, "as many as may be");
+}
+
+#[tokio::test]
+async fn what_a_header_says_is_believed_at_once() {
+    let server = DnsServer::script(|_| just_a_header(5));
+    assert_eq!(ask(&Hickory::new(patient(&[&server])), NAME).await, ["refused"]);
+    assert_eq!(server.asked().len(), 1, "neither sent again nor asked over TCP");
+}
+
+#[tokio::test]
+async fn tcp_is_tried_once_after_silence() {
+    let server = DnsServer::script(|_| Scripted::Drop);
+    assert_eq!(ask(&Hickory::new(settings(&[&server])), NAME).await, ["timeout"]);
+    assert_eq!(server.asked().iter().filter(|asked| asked.over_tcp).count(), 1);
+}
+
+#[tokio::test]
+async fn a_datagram_that_comes_late_still_counts() {
+    let late = || good().after(TIMEOUT * 5 / 6);
+    check("while TCP is being tried", either(late(), Scripted::Drop), "found 60s [good]").await;
+}
+
+#[tokio::test]
+async fn servers_are_asked_over_ipv6_too() {
+    let Some(server) = DnsServer::on_ipv6(|_| good()) else {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    };
+    assert_eq!(ask(&Hickory::new(settings(&[&server])), NAME).await, ["found 60s [good]"]);
 }
 
 #[tokio::test]

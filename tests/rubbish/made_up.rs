@@ -126,7 +126,7 @@ fn lot(start: u64, octets: &[u8]) -> u64 {
 }
 
 fn reply(vantage: Vantage, answer: Answer) -> Reply {
-    Reply { vantage, server: None, answer }
+    Reply { vantage, server: None, answer, extended_error: None }
 }
 
 fn failure(lot: u64) -> Failure {

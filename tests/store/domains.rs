@@ -99,6 +99,8 @@ async fn added_and_found(world: World) {
         stale_since: None,
         verified_at: None,
         requirements: RowRequirements::Own(requirements.clone()),
+        binding: None,
+        dedicated_ips: Vec::new(),
         pending_since: Some(at(3)),
         evidence_digest: None,
         malformed: None,

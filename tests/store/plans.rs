@@ -6,9 +6,19 @@ use sqlx::AssertSqlSafe;
 
 use crate::store::world::{Place, World, at, id, on_both};
 
-on_both!(claims_walk_indexes, lists_walk_indexes, webhooks_walk_indexes);
+on_both!(
+    claims_walk_indexes,
+    lists_walk_indexes,
+    settling_walks_indexes,
+    people_before_a_hundred_thousand,
+    the_breaker_walks_indexes,
+    webhooks_walk_indexes
+);
 
 const ROWS: u32 = 20_000;
+
+/// By which each row finds its client's addresses.
+const DEDICATED: &str = "idx_sendready_dedicated_ips_client";
 
 /// Many domains of one client: most verified and not due, some due, some never looked at.
 async fn fill(world: &World) {
@@ -32,6 +42,17 @@ async fn fill(world: &World) {
              CASE WHEN n % 1000 = 1 THEN NULL WHEN n % 1000 IN (2, 3) THEN '{past}'{cast} ELSE '{future}'{cast} END, \
              CASE WHEN n % 1000 = 2 THEN 'verify' WHEN n % 1000 = 1 THEN NULL ELSE 'schedule' END FROM {numbers}"
         ))
+        .await;
+    // Clients enough for their dedicated addresses to be worth an index.
+    let (client, n) = match world.place {
+        Place::Postgres(_) => ("gen_random_uuid()", "generate_series(1, 5000) AS n".to_owned()),
+        Place::Sqlite(_) => ("randomblob(16)", numbers.replace(&ROWS.to_string(), "5000")),
+    };
+    world
+        .run(&format!("INSERT INTO clients (id, name, created_at) SELECT {client}, 'c' || n, '{past}'{cast} FROM {n}"))
+        .await;
+    world
+        .run("INSERT INTO sendready_dedicated_ips (address, client_id, created_at) SELECT name, id, created_at FROM clients")
         .await;
     world.run("ANALYZE").await;
 }
@@ -125,8 +146,8 @@ fn walks(plan: &[String], indexes: &[&str]) {
         assert!(shown.contains(index), "{index} is not used:\n{shown}");
     }
     let whole = |line: &&String| {
-        line.contains("Seq Scan")
-            || ["SCAN email_domains", "SCAN d", "SCAN sendready_webhook_deliveries"].contains(&line.trim())
+        let read = ["SCAN email_domains", "SCAN l", "SCAN d", "SCAN sendready_webhook_deliveries"];
+        line.contains("Seq Scan") || read.contains(&line.trim())
     };
     assert_eq!(plan.iter().find(whole), None, "the whole table is read:\n{shown}");
 }
@@ -150,8 +171,8 @@ async fn claims_walk_indexes(world: World) {
     parameters.extend([2, 3, 4, 5].map(|client| literal(&world, client)));
     let asked = "idx_sendready_domains_asked";
     let (new, sweep) = ("idx_sendready_domains_new", "idx_sendready_domains_sweep");
-    walks(&plan(&world, "CLAIM_DUE", &parameters).await, &[asked, new, sweep]);
-    walks(&plan(&world, "CLAIM_SWEEP", &parameters).await, &[sweep]);
+    walks(&plan(&world, "CLAIM_DUE", &parameters).await, &[asked, new, sweep, DEDICATED]);
+    walks(&plan(&world, "CLAIM_SWEEP", &parameters).await, &[sweep, DEDICATED]);
     let mut found = Vec::new();
     for token in 1..=7 {
         let claims = world.store.domain_claim_due(at(0), at(60), id(token), 10).await.unwrap();
@@ -171,7 +192,7 @@ async fn lists_walk_indexes(world: World) {
         quoted(""),
         literal(&world, 1),
     ];
-    walks(&plan(&world, "domain::LIST", &parameters).await, &["idx_sendready_domains_place"]);
+    walks(&plan(&world, "domain::LIST", &parameters).await, &["idx_sendready_domains_place", DEDICATED]);
     let plan_of_client = plan(&world, "domain::LIST_OF_CLIENT", &parameters).await;
     walks(
         &plan_of_client,
@@ -179,4 +200,97 @@ async fn lists_walk_indexes(world: World) {
     );
     let by_name = plan(&world, "domain::BY_NAME", &[quoted("a.example"), quoted("a.example.")]).await;
     walks(&by_name, &["idx_sendready_domains_name"]);
+}
+
+/// Many results at once are found by their ids, and names by their own index.
+async fn settling_walks_indexes(world: World) {
+    fill(&world).await;
+    let item = r#"[{"item_id": "00000000000000000000000000000007"}]"#;
+    let settle = plan(&world, "settle::SETTLE", &[quoted(item)]).await;
+    let key =
+        if matches!(world.place, Place::Sqlite(_)) { "sqlite_autoindex_email_domains" } else { "email_domains_pkey" };
+    walks(&settle, &[key]);
+    let (now, later) = (quoted(&at(0).to_rfc3339()), quoted(&at(30).to_rfc3339()));
+    let names = quoted(r#"["a.example", "b.example"]"#);
+    let parameters = [names, literal(&world, 1), now, later.clone(), later.clone(), later, quoted("15.000 seconds")];
+    walks(&plan(&world, "ANNOUNCE", &parameters).await, &["idx_sendready_domains_name"]);
+}
+
+/// All is due by schedule, and somebody waits: he is first, and the sweep still gets its own.
+async fn people_before_a_hundred_thousand(world: World) {
+    for _ in 0..=100_000 / ROWS {
+        fill_all_due(&world).await;
+    }
+    world.run("ANALYZE").await;
+    let other = world.client(2, Tier::Velocity).await;
+    world.domain(10, other, "asked.example", 0).await;
+    assert!(world.store.domain_due_count(at(0)).await.unwrap() > 100_000);
+    let mut parameters =
+        vec![quoted(&at(0).to_rfc3339()), quoted(&at(60).to_rfc3339()), literal(&world, 7), "10".to_owned()];
+    parameters.extend([2, 3, 4, 5].map(|client| literal(&world, client)));
+    let asked = "idx_sendready_domains_asked";
+    let sweep = "idx_sendready_domains_sweep";
+    // A walk of an index that is already in order stops at the limit, however much is due; a sort would read it all.
+    for (name, indexes, parameters) in
+        [("CLAIM_DUE", &[asked, sweep][..], &parameters[..]), ("CLAIM_SWEEP", &[sweep][..], &parameters[..4])]
+    {
+        walks(&plan(&world, name, parameters).await, indexes);
+    }
+    let claims = world.store.domain_claim_due(at(0), at(60), id(7), 3).await.unwrap();
+    let names: Vec<_> = claims.iter().map(|claim| claim.domain.domain.as_str()).collect();
+    assert_eq!((names.len(), names[0]), (3, "asked.example"));
+    assert_eq!(world.store.domain_claim_sweep(at(0), at(60), id(8), 100).await.unwrap().len(), 100);
+}
+
+/// Rows that are all due by schedule, of a client that is there already.
+async fn fill_all_due(world: &World) {
+    let count = world.count("SELECT COUNT(*) FROM email_domains").await;
+    if count == 0 {
+        world.client(1, Tier::Velocity).await;
+    }
+    let (numbers, row_id, cast) = match world.place {
+        Place::Postgres(_) => (format!("generate_series(1, {ROWS}) AS n"), "gen_random_uuid()", "::timestamptz"),
+        Place::Sqlite(_) => (
+            format!(
+                "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) SELECT n FROM s)"
+            ),
+            "randomblob(16)",
+            "",
+        ),
+    };
+    let past = at(-60).to_rfc3339();
+    world
+        .run(&format!(
+            "INSERT INTO email_domains (id, client_id, domain, status, created_at, last_checked_at, next_check_at, check_reason) \
+             SELECT {row_id}, (SELECT id FROM clients), 'due' || ({count} + n) || '.example', 'active', '{past}'{cast}, \
+             '{past}'{cast}, '{past}'{cast}, 'schedule' FROM {numbers}"
+        ))
+        .await;
+}
+
+/// Many looks, few of them within the window, and few that turned.
+async fn the_breaker_walks_indexes(world: World) {
+    fill(&world).await;
+    let (long_ago, lately) = (at(-9_000).to_rfc3339(), at(-60).to_rfc3339());
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    world
+        .run(&format!(
+            "INSERT INTO sendready_breaker_looks (domain_id, organization, looked_at, outcome, turned_at, counts) \
+             SELECT id, domain, CASE WHEN domain LIKE 'd1__.example' THEN '{lately}'{cast} ELSE '{long_ago}'{cast} END, \
+             CASE WHEN domain LIKE 'd1_.example' THEN 'bad' ELSE 'good' END, \
+             CASE WHEN domain LIKE 'd1_.example' THEN '{lately}'{cast} END, TRUE FROM email_domains"
+        ))
+        .await;
+    world.run("UPDATE email_domains SET dns_configured = TRUE").await;
+    world.run("ANALYZE").await;
+    let (looked, turned) = ("idx_sendready_breaker_looks_looked", "idx_sendready_breaker_looks_turned");
+    let window = quoted(&at(-600).to_rfc3339());
+    walks(&plan(&world, "breaker::LOOKS", &[window.clone(), "20000".to_owned()]).await, &[looked]);
+    walks(&plan(&world, "breaker::TURNED_COUNT", &[window.clone(), "7".to_owned()]).await, &[turned]);
+    let sample = [window, literal(&world, 7), quoted("x.example"), "20".to_owned()];
+    walks(&plan(&world, "breaker::SAMPLE", &sample).await, &[looked]);
+    let domain = literal(&world, 7);
+    let (now, good) = (quoted(&at(0).to_rfc3339()), quoted("good"));
+    walks(&plan(&world, "breaker::BRING_FORWARD", &[domain.clone(), now.clone()]).await, &[]);
+    walks(&plan(&world, "breaker::KEEP_LOOK_IF_KNOWN", &[domain, now.clone(), good, now]).await, &[]);
 }

@@ -9,7 +9,7 @@ use sendready::verify::standing::{Flags, Standing, Status, SuspendedReason};
 use serde_json::json;
 
 use crate::store::domains::event;
-use crate::store::world::{World, at, id, on_both};
+use crate::store::world::{Place, World, at, id, on_both};
 
 on_both!(
     everything_at_once,
@@ -19,6 +19,11 @@ on_both!(
     history_in_pages,
     updated_at_follows_the_seeds_columns,
     nobody_could_tell,
+    many_in_one_transaction,
+    tried_again_after_all,
+    one_refused_takes_all_with_it,
+    a_domain_twice_in_a_batch,
+    far_times_are_kept_readable,
 );
 
 pub fn evidence() -> Evidence {
@@ -39,6 +44,7 @@ pub fn settlement(check: u128, second: i64, valid: bool) -> Settlement {
     Settlement {
         at: at(second),
         standing,
+        binding: None,
         verdicts: json!([{"purpose": "spf", "verdict": "valid"}]),
         evidence: to_stored(&evidence()),
         changes: json!([]),
@@ -51,6 +57,8 @@ pub fn settlement(check: u128, second: i64, valid: bool) -> Settlement {
         reason: CheckReason::Created,
         questions: 12,
         took_ms: 345,
+        look: None,
+        withheld: None,
     }
 }
 
@@ -216,4 +224,104 @@ async fn nobody_could_tell(world: World) {
     let row = world.store.domain_get(id(10)).await.unwrap().unwrap();
     assert!(row.dns_configured && !row.mx_valid);
     assert_eq!((row.updated_at, row.last_checked_at), (before.updated_at, Some(at(2))), "nothing of the seed's moved");
+}
+
+async fn many_in_one_transaction(world: World) {
+    let client = world.client(1, Tier::Dominance).await;
+    for (number, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        world.domain(10 + number as u128, client, &format!("{name}.example"), 0).await;
+    }
+    let claims = world.store.domain_claim_due(at(0), at(60), id(7), 10).await.unwrap();
+    assert_eq!(claims.len(), 4);
+    // One is lent to somebody else meanwhile, and one is suspended by the platform.
+    let lost = literal_token(&world, 8);
+    world.run(&format!("UPDATE email_domains SET lease_token = {lost} WHERE domain = 'b.example'")).await;
+    world.run("UPDATE email_domains SET status = 'suspended' WHERE domain = 'c.example'").await;
+    let mut settlements = Vec::new();
+    for claim in &claims {
+        let number = claim.domain.id.as_u128();
+        let events = vec![event(500 + 2 * number, "domain.verified"), event(501 + 2 * number, "domain.at_risk")];
+        settlements.push(Settlement { events, ..settlement(100 + number, 5, number == 10) });
+    }
+    let results: Vec<_> = claims.iter().zip(&settlements).collect();
+    let settled = world.store.domain_settle_all(&results, at(6)).await.unwrap();
+    let by_name: Vec<_> =
+        claims.iter().zip(&settled).map(|(claim, settled)| (claim.domain.domain.as_str(), *settled)).collect();
+    let mut by_name = by_name;
+    by_name.sort_by_key(|(name, _)| *name);
+    let (done, lease_lost) = (Settled::Done, Settled::LeaseLost);
+    assert_eq!(
+        by_name,
+        [("a.example", done), ("b.example", lease_lost), ("c.example", lease_lost), ("d.example", done)]
+    );
+    let statuses = world.texts("SELECT status FROM email_domains ORDER BY domain").await;
+    assert_eq!(statuses, ["active", "pending", "suspended", "pending"]);
+    assert_eq!(world.count("SELECT COUNT(*) FROM sendready_checks").await, 2);
+    assert_eq!(world.count("SELECT COUNT(*) FROM sendready_events").await, 4, "only of those that settled");
+    assert_eq!(world.count("SELECT COUNT(*) FROM sendready_evidence").await, 1);
+    let free = "SELECT COUNT(*) FROM email_domains WHERE lease_token IS NULL";
+    assert_eq!(world.count(free).await, 3, "the stranger keeps his lease, the suspended one is due again");
+}
+
+/// A connection that is cut may hide that all was written.
+async fn tried_again_after_all(world: World) {
+    let client = world.client(1, Tier::Velocity).await;
+    world.domain(10, client, "a.example", 0).await;
+    let claim = world.claim_one(0, 7).await;
+    let settled = Settlement { events: vec![event(50, "domain.verified")], ..settlement(100, 1, true) };
+    for _ in 0..3 {
+        assert_eq!(world.store.domain_settle(&claim, &settled, at(2)).await.unwrap(), Settled::Done);
+    }
+    assert_eq!(world.count("SELECT COUNT(*) FROM sendready_checks").await, 1);
+    assert_eq!(world.count("SELECT COUNT(*) FROM sendready_events").await, 1);
+}
+
+async fn one_refused_takes_all_with_it(world: World) {
+    let client = world.client(1, Tier::Velocity).await;
+    world.domain(10, client, "a.example", 0).await;
+    world.domain(11, client, "b.example", 0).await;
+    let claims = world.store.domain_claim_due(at(0), at(60), id(7), 10).await.unwrap();
+    let before = traces(&world).await;
+    let bad = Settlement { events: vec![event(50, "x"), event(50, "y")], ..settlement(100, 1, true) };
+    let good = settlement(101, 1, true);
+    let fault = world.store.domain_settle_all(&[(&claims[0], &bad), (&claims[1], &good)], at(2)).await.unwrap_err();
+    assert!(fault.is_refusal(), "{fault:?}");
+    assert_eq!(traces(&world).await, before, "none of it");
+    assert_eq!(world.store.domain_settle(&claims[1], &good, at(2)).await.unwrap(), Settled::Done, "each alone");
+}
+
+/// Its lease ended while the database was away, and the same process took it again.
+async fn a_domain_twice_in_a_batch(world: World) {
+    let client = world.client(1, Tier::Velocity).await;
+    world.domain(10, client, "a.example", 0).await;
+    let late = world.claim_one(0, 7).await;
+    let right = world.claim_one(60, 8).await;
+    let (first, second) = (settlement(100, 1, false), settlement(101, 61, true));
+    for results in [[(&late, &first), (&right, &second)], [(&right, &second), (&late, &first)]] {
+        let settled = world.store.domain_settle_all(&results, at(62)).await.unwrap();
+        let of_right = results.iter().position(|(claim, _)| claim.token == id(8)).unwrap();
+        assert_eq!((settled[of_right], settled[1 - of_right]), (Settled::Done, Settled::LeaseLost));
+    }
+    assert_eq!(world.count("SELECT COUNT(*) FROM sendready_checks").await, 1);
+    assert_eq!(world.store.domain_get(id(10)).await.unwrap().unwrap().last_checked_at, Some(at(61)));
+}
+
+async fn far_times_are_kept_readable(world: World) {
+    let client = world.client(1, Tier::Velocity).await;
+    world.domain(10, client, "a.example", 0).await;
+    let claim = world.claim_one(0, 7).await;
+    let settled =
+        Settlement { next_check_at: Some(chrono::DateTime::<chrono::Utc>::MAX_UTC), ..settlement(100, 1, true) };
+    assert_eq!(world.store.domain_settle(&claim, &settled, at(2)).await.unwrap(), Settled::Done);
+    let row = world.store.domain_get(id(10)).await.unwrap().unwrap();
+    assert_eq!(row.next_check_at.map(|at| at.to_rfc3339()).as_deref(), Some("9999-12-31T00:00:00+00:00"));
+    assert!(world.store.domain_claim_due(at(99_999_999), at(99_999_999), id(8), 9).await.unwrap().is_empty());
+}
+
+/// A token as SQL writes it.
+fn literal_token(world: &World, number: u128) -> String {
+    match world.place {
+        Place::Postgres(_) => format!("'{}'", id(number)),
+        Place::Sqlite(_) => format!("X'{}'", id(number).simple()),
+    }
 }

@@ -163,6 +163,62 @@ async fn the_story_on_postgresql() {
     story(&database.url).await;
 }
 
+/// A key is exchanged for another while the domain sends: no flag falls, and nobody is alarmed.
+#[tokio::test]
+async fn a_rotation_of_keys() {
+    const NEW_KEY: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start();
+    let serve = world.serve(folder.path(), "sqlite:rotation.db");
+    let id = register(&serve).await;
+    let path = format!("/v1/domains/{id}/records");
+    let first = serve.until(&path, "the first check", |_, body| body["records"][1]["verdict"] == "missing").await;
+    world.publish(&first);
+    serve.until(&path, "all flags", |_, body| all_valid(body)).await;
+    let old = json!({"selector": "s1", "public_key": KEY.trim()});
+    let new = json!({"selector": "s2", "public_key": NEW_KEY});
+    let require = async |dkim: Value| {
+        let (status, body) = serve.api("PATCH", &format!("/v1/domains/{id}"), Some(json!({"dkim": dkim}))).await;
+        assert_eq!(status, 200, "{body:#}");
+    };
+    let of_s2 = |body: &Value| {
+        body["records"].as_array().and_then(|all| all.iter().find(|one| one["host"] == "s2._domainkey").cloned())
+    };
+    let is_s2 = |body: &Value, staged: bool, verdict: &str| {
+        assert!(all_valid(body) && body["status"] == "active", "a flag fell: {body:#}");
+        of_s2(body).is_some_and(|s2| s2["staged"] == staged && s2["verdict"] == verdict)
+    };
+
+    require(json!([old, new])).await;
+    let staged = serve.until(&path, "a look at s2", |_, body| is_s2(body, true, "missing")).await;
+    world.publish(&json!({"records": [of_s2(&staged)]}));
+    serve.until(&path, "s2 to bind", |_, body| is_s2(body, false, "valid")).await;
+    let (_, checks) = serve.api("GET", &format!("/v1/domains/{id}/checks"), None).await;
+    let bound = json!([{"purpose": "dkim", "type": "TXT", "name": "s2._domainkey.example.test"}]);
+    assert!(
+        checks["data"].as_array().is_some_and(|all| all.iter().any(|check| check["changes"]["bound"] == bound)),
+        "{checks:#}"
+    );
+
+    require(json!([new])).await;
+    world.knot.edit(ZONE, &[&["zone-unset", "s1._domainkey", "TXT"]]);
+    // The first check that begins after this is the second that ends.
+    for _ in 0..2 {
+        let (_, before) = serve.api("GET", &path, None).await;
+        serve
+            .until(&path, "a check without s1", |_, body| {
+                is_s2(body, false, "valid") && body["checked_at"] != before["checked_at"]
+            })
+            .await;
+    }
+    let (_, events) = serve.api("GET", &format!("/v1/domains/{id}/events"), None).await;
+    let kinds: Vec<&str> = events["data"].as_array().expect("events").iter().map(|event| text(event, "type")).collect();
+    assert!(kinds.iter().all(|kind| ["domain.verified", "domain.records_changed"].contains(kind)), "{kinds:?}");
+
+    world.knot.edit(ZONE, &[&["zone-unset", "s2._domainkey", "TXT"]]);
+    serve.until(&path, "the loss of what binds", |_, body| body["dkim_valid"] == false).await;
+}
+
 /// Many domains under way when the process dies: each is checked again by the next one.
 #[tokio::test]
 async fn a_killed_process_loses_nothing() {
@@ -175,7 +231,7 @@ async fn a_killed_process_loses_nothing() {
     let mut serve = start();
     let (_, client) = serve.api("POST", "/v1/clients", Some(json!({"name": "Example", "tier": "dominance"}))).await;
     register_many(folder.path(), text(&client, "id"), DOMAINS).await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    until_checks_are_under_way(folder.path()).await;
     serve.kill();
     drop(serve);
     let serve = start();
@@ -187,6 +243,22 @@ async fn a_killed_process_loses_nothing() {
                 .is_some_and(|all| all.len() == DOMAINS && all.iter().all(|one| !one["last_checked_at"].is_null()))
         })
         .await;
+}
+
+/// Waits until some domains are lent.
+async fn until_checks_are_under_way(folder: &Path) {
+    let url = format!("sqlite:{}", folder.join("many.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let lent = async || {
+        let sql = "SELECT COUNT(*) FROM email_domains WHERE lease_token IS NOT NULL";
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.unwrap()
+    };
+    let waiting = async {
+        while lent().await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("domains are lent");
 }
 
 /// Rows as the platform writes them, by SQL; a tier would not allow so many.

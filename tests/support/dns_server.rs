@@ -13,7 +13,7 @@
 //! It runs on a thread of its own, so it serves async tests, plain tests and child processes alike.
 //! Faults of the zone text (`;@ servfail NAME TYPE`) become packets, too.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub enum Scripted {
     After(Duration, Box<Scripted>),
     /// Sends TC over UDP, and does it over TCP.
     TcThen(Box<Scripted>),
+    /// Does the first over UDP, the second over TCP.
+    Either(Box<Scripted>, Box<Scripted>),
     /// Does it over UDP under a wrong id.
     WrongId(Box<Scripted>),
     /// Does it over UDP with the question's name in lower case.
@@ -126,13 +128,33 @@ impl DnsServer {
 
     /// A server that does what `script` says.
     pub fn script(script: impl Fn(&Question) -> Scripted + Send + Sync + 'static) -> DnsServer {
+        DnsServer::on(sockets(Ipv4Addr::LOCALHOST.into()).unwrap(), script)
+    }
+
+    /// The same at a given address: the servers of one zone share a port and differ in their addresses.
+    #[track_caller]
+    pub fn script_at(address: SocketAddr, script: impl Fn(&Question) -> Scripted + Send + Sync + 'static) -> DnsServer {
+        let (udp, tcp) = (std::net::UdpSocket::bind(address).unwrap(), std::net::TcpListener::bind(address).unwrap());
+        udp.set_nonblocking(true).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        DnsServer::on((udp, tcp), script)
+    }
+
+    /// The same on IPv6; nothing where the machine has none.
+    pub fn on_ipv6(script: impl Fn(&Question) -> Scripted + Send + Sync + 'static) -> Option<DnsServer> {
+        Some(DnsServer::on(sockets(Ipv6Addr::LOCALHOST.into())?, script))
+    }
+
+    fn on(
+        (udp, tcp): (std::net::UdpSocket, std::net::TcpListener),
+        script: impl Fn(&Question) -> Scripted + Send + Sync + 'static,
+    ) -> DnsServer {
         let shared = Arc::new(Shared {
             script: Mutex::new(Arc::new(script)),
             asked: Mutex::default(),
             in_work: AtomicUsize::new(0),
             in_work_most: AtomicUsize::new(0),
         });
-        let (udp, tcp) = sockets();
         let address = udp.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
@@ -193,14 +215,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A UDP and a TCP socket with one port. The TCP one may be taken, so there is more than one try.
-fn sockets() -> (std::net::UdpSocket, std::net::TcpListener) {
+/// A UDP and a TCP socket with one port; nothing where the machine has no such address. The TCP one may be taken, so
+/// there is more than one try.
+fn sockets(ip: IpAddr) -> Option<(std::net::UdpSocket, std::net::TcpListener)> {
     for _ in 0..100 {
-        let udp = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let udp = std::net::UdpSocket::bind((ip, 0)).ok()?;
         if let Ok(tcp) = std::net::TcpListener::bind(udp.local_addr().unwrap()) {
             udp.set_nonblocking(true).unwrap();
             tcp.set_nonblocking(true).unwrap();
-            return (udp, tcp);
+            return Some((udp, tcp));
         }
     }
     panic!("no port is free for both UDP and TCP");
@@ -305,6 +328,8 @@ impl ReplyTo<'_> {
                 }
                 Scripted::TcThen(then) if self.transport == Transport::Tcp => *then,
                 Scripted::TcThen(_) => return vec![self.truncated()],
+                Scripted::Either(_, tcp) if self.transport == Transport::Tcp => *tcp,
+                Scripted::Either(udp, _) => *udp,
                 Scripted::WrongId(then) => {
                     if self.transport == Transport::Udp {
                         self.id ^= 1;

@@ -52,8 +52,11 @@ impl Knot {
             path.display()
         );
         for (zone, text) in zones {
-            fs::write(path.join(format!("{zone}.zone")), format!("$ORIGIN {zone}.\n$TTL 60\n{text}")).unwrap();
-            configuration += &format!("  - domain: {zone}\n");
+            // The root is `.`, and no folder has a file of such a name.
+            let origin = if *zone == "." { ".".to_owned() } else { format!("{zone}.") };
+            let file = if *zone == "." { "root" } else { zone };
+            fs::write(path.join(format!("{file}.zone")), format!("$ORIGIN {origin}\n$TTL 60\n{text}")).unwrap();
+            configuration += &format!("  - domain: {zone}\n    file: \"{file}.zone\"\n");
         }
         fs::write(path.join("knot.conf"), configuration).unwrap();
         let file = path.join("knot.conf");

@@ -1,6 +1,6 @@
 //! Two vantages: what caches say, and what the zone's own servers say. Each server is a text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::*;
 use crate::protocol::domain::Domain;
@@ -57,7 +57,7 @@ fn world(caches: &str, servers: &[(&str, &str)]) -> ZoneText {
     world.with_server("192.0.2.7".parse().unwrap(), OTHERS.parse().unwrap())
 }
 
-fn report(world: &ZoneText) -> Report {
+fn report(world: &dyn Resolver) -> Report {
     let expectation = expectation();
     let limits = Limits::within(Duration::from_secs(40));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -174,6 +174,113 @@ fn a_chain_is_followed_into_the_zone_of_its_target() {
     let failing = &format!("{ZONE}{gone};@ servfail key.other.test. TXT\n");
     check_dkim("the target fails in caches", failing, &[(NS1, servers), (NS2, servers)], "unknown -");
     check_dkim("one server has no alias", caches, &[(NS1, servers), (NS2, ZONE)], "unknown 1/2 propagation.partial");
+}
+
+/// Two recursive servers, each a text; the zones' own servers are the first's.
+struct Two(ZoneText, ZoneText);
+
+impl Resolver for Two {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
+        async move { [self.0.ask(question).await, self.1.ask(question).await].concat() }.boxed()
+    }
+
+    fn authority_at(&self, address: IpAddr) -> Option<SocketAddr> {
+        self.0.authority_at(address)
+    }
+
+    fn ask_at<'a>(&'a self, server: SocketAddr, question: &'a Question) -> BoxFuture<'a, Told> {
+        self.0.ask_at(server, question)
+    }
+}
+
+#[test]
+fn resolvers_that_contradict_each_other_decide_nothing() {
+    let (bare, with) = (&format!("{ZONE}{OTHERS}"), &format!("{ZONE}{KEY}{OTHERS}"));
+    let (bare_zone, with_zone) = (ZONE, &format!("{ZONE}{KEY}"));
+    let check = |why: &str, first: &str, second: &str, servers: &[(&str, &str)], expected: &str| {
+        let two = Two(world(first, servers), second.parse().unwrap());
+        assert_eq!(shown(&report(&two)), expected, "{why}");
+    };
+    let [on_both, on_none] = [with_zone.as_str(), bare_zone].map(|zone| [(NS1, zone), (NS2, zone)]);
+    check("both find it, and nobody is bothered", with, with, &[], "valid - visible");
+    check("one denies what is there", bare, with, &on_both, "valid 2/2 within 60s");
+    check("in whatever order", with, bare, &on_both, "valid 2/2 within 60s");
+    check("one has what was removed", with, bare, &on_none, "missing 0/2 certain");
+    let open = "unknown - propagation.resolvers-disagree";
+    check("and nobody else can be asked", bare, with, &[], open);
+    check("in whatever order, again", with, bare, &[], open);
+    check("nobody has it", bare, bare, &[], "missing -");
+    let denies_all = "$ORIGIN test.\n@ SOA ns h 1 1 1 1 60\n";
+    check("one denies the way to the servers, too", denies_all, with, &on_both, "valid 2/2 within 60s");
+    let fails = &format!("{ZONE}{OTHERS};@ servfail s1._domainkey.example.test. *\n");
+    check("a failure contradicts nobody", fails, with, &[], "valid - visible");
+    check("nor does it support anybody", bare, fails, &[], "missing -");
+}
+
+/// A name below a top-level domain that no recursive server knows, and one that the root gives away itself.
+#[test]
+fn the_root_is_asked_where_no_other_zone_is_known() {
+    const ROOT: &str =
+        "$ORIGIN .\n$TTL 300\n@ SOA ns.root.test. h.test. 1 1 1 1 60\n@ NS ns.root.test.\nns.root.test. A 192.0.2.9\n";
+    const DELEGATED: &str = "example.test. NS ns1.example.test.\nexample.test. NS ns2.example.test.\n\
+        ns1.example.test. A 192.0.2.1\nns2.example.test. A 192.0.2.2\n";
+    let with = &format!("{ZONE}{KEY}");
+    let direct = &format!("{ROOT}{DELEGATED}");
+    check_dkim("caches deny all but the root", ROOT, &[(NS1, with), (ABOVE, direct)], "valid 1/1 within 60s");
+    let over_tld = &format!("{ROOT}test. NS ns.up.test.\nns.up.test. A 192.0.2.8\n");
+    let tld = &above(DELEGATED);
+    check_dkim(
+        "over the top-level domain",
+        ROOT,
+        &[(NS1, with), ("192.0.2.8", tld), (ABOVE, over_tld)],
+        "valid 1/1 within 60s",
+    );
+    check_dkim("the root says that there is none", ROOT, &[(ABOVE, ROOT)], "missing 0/1 certain");
+    let failing = &format!("{ROOT};@ servfail test. NS\n");
+    check_dkim("a failure on the way is no absence", failing, &[(ABOVE, ROOT)], "missing -");
+    let known = &format!("{ZONE}{OTHERS}{ROOT}");
+    check_dkim("nor is the root asked where caches know the zone", known, &[(NS1, with)], "valid 1/1 within 60s");
+}
+
+#[test]
+fn a_promise_is_never_too_early() {
+    let servers = &format!("{ZONE}{KEY}");
+    let both: &[(&str, &str)] = &[(NS1, servers), (NS2, servers)];
+    let of = |records: &str| format!("{ZONE}{records}{OTHERS}");
+    let other_key = OTHER.replace("s1._domainkey TXT", "key.other.test. 900 TXT");
+    let old_alias = &format!(
+        "{}$ORIGIN old.test.\n@ SOA ns h 1 1 1 1 60\nkey 20 TXT x\n",
+        of("s1._domainkey 120 CNAME key.old.test.\n")
+    );
+    check_dkim("an old alias, whatever it leads to", old_alias, both, "valid 2/2 within 120s");
+    let aliased = &format!("{ZONE}s1._domainkey 120 CNAME key.other.test.\n");
+    let aliased_servers: &[(&str, &str)] = &[(NS1, aliased), (NS2, aliased)];
+    let old_target = |ttl: u32| {
+        let others = OTHERS.lines().filter(|line| !line.starts_with("key ")).collect::<Vec<_>>().join("\n");
+        format!("{aliased}{others}\n{}", other_key.replace("900", &ttl.to_string()).replace("key.other.test.", "key"))
+    };
+    check_dkim("an old target, kept for less than its alias", &old_target(90), aliased_servers, "valid 2/2 within 90s");
+    check_dkim("an old target, kept for who knows how long", &old_target(900), aliased_servers, "valid 2/2");
+    let no_soa = &format!("$ORIGIN example.test.\n$TTL 300\n{}", ZONE.split_once("60\n").unwrap().1);
+    check_dkim("a denial that says no time", &format!("{no_soa}{OTHERS}"), both, "valid 2/2");
+}
+
+#[test]
+fn short_times_are_told_by_the_zone_s_own_servers_only() {
+    let codes = |caches: &str, servers: &[(&str, &str)]| -> Vec<String> {
+        let report = report(&world(caches, servers));
+        let short = |record: &&crate::verify::report::RecordReport| {
+            record.findings.iter().any(|finding| finding.code() == "ttl.short")
+        };
+        report.records.iter().filter(short).map(|record| record.purpose.to_string()).collect()
+    };
+    let short = &format!("{ZONE}{}", KEY.replace("TXT", "60 TXT"));
+    let all_valid = &format!("{short}{OTHERS}");
+    let bare = &format!("{ZONE}{OTHERS}");
+    assert_eq!(codes(all_valid, &[(NS1, short)]), Vec::<String>::new(), "caches count down, and nobody else was asked");
+    assert_eq!(codes(bare, &[(NS1, short), (NS2, short)]), ["dkim"]);
+    assert_eq!(codes(bare, &[(NS1, &format!("{ZONE}{KEY}"))]), Vec::<String>::new(), "300 seconds will do");
+    assert_eq!(codes(bare, &[]), Vec::<String>::new(), "nobody told");
 }
 
 #[test]

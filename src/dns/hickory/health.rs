@@ -37,7 +37,7 @@ impl Health {
     /// Takes note of what the server gave to one question.
     pub(super) fn note(&self, answer: &Answer, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if *answer != Answer::Unknown(Failure::Timeout) {
+        if !matches!(answer, Answer::Unknown(Failure::Timeout | Failure::Unreachable)) {
             *state = State::default();
             return;
         }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::verify::evidence::Denial;
 
-    /// `t` is a time-out, `a` an answer, `s` a SERVFAIL; `5` lets five minutes pass.
+    /// `t` is a time-out, `u` nobody there, `a` an answer, `s` a SERVFAIL; `5` lets five minutes pass.
     #[track_caller]
     fn check(why: &str, events: &str, left_out: bool) {
         let health = Health::default();
@@ -61,6 +61,7 @@ mod tests {
         for event in events.chars() {
             match event {
                 't' => health.note(&Answer::Unknown(Failure::Timeout), now),
+                'u' => health.note(&Answer::Unknown(Failure::Unreachable), now),
                 's' => health.note(&Answer::Unknown(Failure::Servfail), now),
                 'a' => health.note(&Answer::NoSuchName(Denial::default()), now),
                 _ => now += LEFT_OUT_TIME,
@@ -74,6 +75,7 @@ mod tests {
         check("a new one", "", false);
         check("silent once", "t", false);
         check("silent twice", "tt", true);
+        check("nobody there", "tu", true);
         check("not in a row", "tat", false);
         check("a failure is a word, too", "tst", false);
         check("after five minutes", "tt5", false);

@@ -20,7 +20,9 @@ use crate::dns::hickory::Manner;
 use crate::dns::hickory::convert::{data_from_hickory, from_hickory, type_to_hickory};
 use crate::dns::size::data_octets;
 use crate::protocol::name::Name;
-use crate::verify::evidence::{Answer, Authority, Delegation, Failure, Question, RecordData, RecordType, Told};
+use crate::verify::evidence::{
+    Answer, Authority, Delegation, ExtendedError, Failure, Question, RecordData, RecordType, Told,
+};
 
 /// The most records that one answer may hold; more is no answer that mail needs.
 const RECORD_COUNT_MAX: usize = 1_000;
@@ -93,7 +95,9 @@ fn read_or_fail(message: &Message, chain: Chain, record_type: RecordType, manner
     let no_such_name = match message.metadata.response_code {
         ResponseCode::NoError => false,
         ResponseCode::NXDomain => true,
-        ResponseCode::ServFail if is_bogus(message) => return Err(Failure::Bogus),
+        ResponseCode::ServFail if extended_error(message).is_some_and(|error| error.is_bogus()) => {
+            return Err(Failure::Bogus);
+        }
         ResponseCode::Refused => return Err(Failure::Refused),
         ResponseCode::NotAuth => return Err(Failure::Lame),
         _ => return Err(Failure::Servfail),
@@ -214,13 +218,18 @@ fn is_lame(message: &Message) -> bool {
     refers || !(message.metadata.authoritative || message.metadata.recursion_available)
 }
 
-/// Whether the failure is one of DNSSEC: a bogus answer, or keys and signatures that do not do. RFC 8914 §4.7 to §4.13.
-fn is_bogus(message: &Message) -> bool {
+/// Why the server failed, where it tells: of several reasons one that is about DNSSEC, or else the first. RFC 8914 §2.
+pub(super) fn extended_error(message: &Message) -> Option<ExtendedError> {
     let options = message.edns.iter().flat_map(|edns| edns.options().get_all(EdnsCode::Unknown(EXTENDED_ERROR)));
-    options.into_iter().any(|option| match option {
-        EdnsOption::Unknown(_, data) => matches!(data.as_slice(), [0, 6..=12, ..]),
-        _ => false,
-    })
+    let errors = options.into_iter().filter_map(|option| match option {
+        EdnsOption::Unknown(_, data) => match data.as_slice() {
+            [high, low, text @ ..] => Some(ExtendedError::new(u16::from_be_bytes([*high, *low]), text)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let errors: Vec<ExtendedError> = errors.collect();
+    errors.iter().find(|error| error.is_bogus()).or_else(|| errors.first()).cloned()
 }
 
 /// A record's time to live; one with the top bit set is 0. RFC 2181 §8.

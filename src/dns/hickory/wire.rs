@@ -1,32 +1,36 @@
 //! One question to one server, over UDP and, where that does not do, over TCP.
 //!
-//! Owns packets: retransmission, 0x20, EDNS and its absence, truncation. What the message says is read in
-//! [`crate::dns::hickory::reading`].
+//! Owns the way a question goes: EDNS and its absence, and when TCP is tried. Datagrams are
+//! [`crate::dns::hickory::datagram`]'s; what the message says is read in [`crate::dns::hickory::reading`].
+//!
+//! # When TCP is tried
+//!
+//! Once, when the datagram was cut short or cannot be believed, and when none came in three quarters of the time: some
+//! paths lose every datagram of a size, and some servers hear only TCP. The deadline is the same.
 //!
 //! # Why not hickory's pool
 //!
 //! `NameServerPool` gives a SERVFAIL as a bare code, so the extended error that tells a bogus zone from a broken server
 //! (RFC 8914) is lost; it refuses a whole answer for one record of a foreign class, and takes an empty answer with a SOA
-//! to a question for SOA as found. Its streams, used here, give the message as it came.
+//! to a question for SOA as found. Its TCP stream, used here, gives the message as it came.
 
-use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::tcp::TcpClientStream;
-use hickory_resolver::net::udp::UdpClientStream;
-use hickory_resolver::net::xfer::{DnsHandle, DnsRequestSender, FirstAnswer};
+use hickory_resolver::net::xfer::{DnsHandle, FirstAnswer};
 use hickory_resolver::proto::op::{DnsRequest, DnsRequestOptions, Message, Query, ResponseCode};
 use tokio::time::{Instant, timeout_at};
 
-use crate::dns::hickory::Manner;
 use crate::dns::hickory::convert::{to_hickory, type_to_hickory};
+use crate::dns::hickory::{Manner, datagram};
 use crate::verify::evidence::{Failure, Question};
 
-/// How often a question is sent over UDP before its time is up: once, and again for a packet lost on either way.
-const SEND_COUNT_MAX: u8 = 3;
+/// The parts that a question's time has: one for each datagram, the last for TCP.
+const PARTS: u32 = datagram::SEND_COUNT_MAX + 1;
 
 /// Asks `server`, and gives its message whole: never one that says it is truncated.
 ///
@@ -61,34 +65,53 @@ async fn attempt(
     edns: Edns,
     deadline: Instant,
 ) -> Result<Message, Failure> {
-    let time = deadline.saturating_duration_since(Instant::now());
-    let request = request(question, manner, edns, time).map_err(|_| Failure::Malformed)?;
-    let over_udp = match timeout_at(deadline, over_udp(server, request.clone(), time)).await {
-        Err(_) => return Err(Failure::Timeout),
-        Ok(Ok(message)) if !message.metadata.truncation => return Ok(message),
-        Ok(other) => other,
+    let begin = Instant::now();
+    let time = deadline.saturating_duration_since(begin);
+    let part = time / PARTS;
+    let request = request(question, manner, edns).map_err(|_| Failure::Malformed)?;
+    let mut datagrams = pin!(datagram::exchange(server, &request, part));
+    let failure = match timeout_at(begin + part * datagram::SEND_COUNT_MAX, &mut datagrams).await {
+        Ok(Ok(datagram::Reply::Whole(message))) => return Ok(*message),
+        Ok(Ok(datagram::Reply::Truncated)) => Failure::Truncated,
+        Ok(Ok(datagram::Reply::Unclear)) => Failure::Malformed,
+        Ok(Err(failure)) => return Err(failure),
+        // The datagram may still come.
+        Err(_) => {
+            let late = async {
+                tokio::select! {
+                    message = whole_datagram(datagrams) => message,
+                    message = whole_over_tcp(server, request.clone(), time) => message,
+                }
+            };
+            return timeout_at(deadline, late).await.map_err(|_| Failure::Timeout);
+        }
     };
-    let failure = match over_udp {
-        // RFC 7766 §5: a truncated answer is asked for again over TCP.
-        Ok(_) => Failure::Truncated,
-        // A forged answer, or a server that does not keep the case; TCP settles which.
-        Err(NetError::QueryCaseMismatch) => Failure::Malformed,
-        Err(error) => return Err(failure_of(&error)),
-    };
-    match timeout_at(deadline, over_tcp(server, request, time)).await {
-        Ok(Ok(message)) if !message.metadata.truncation => Ok(message),
-        // The server did answer, so neither a refused connection nor a slow one is the news.
-        _ => Err(failure),
+    // The server did answer, so neither a refused connection nor a slow one is the news.
+    timeout_at(deadline, over_tcp(server, request.clone(), time)).await.ok().flatten().ok_or(failure)
+}
+
+/// The whole message that the datagrams bring; nothing else ends the waiting.
+async fn whole_datagram(datagrams: impl Future<Output = Result<datagram::Reply, Failure>>) -> Message {
+    match datagrams.await {
+        Ok(datagram::Reply::Whole(message)) => *message,
+        _ => std::future::pending().await,
     }
 }
 
-fn request(question: &Question, manner: Manner, edns: Edns, time: Duration) -> Result<DnsRequest, NetError> {
+/// The whole message that comes over TCP; nothing else ends the waiting.
+async fn whole_over_tcp(server: SocketAddr, request: DnsRequest, time: Duration) -> Message {
+    match over_tcp(server, request, time).await {
+        Some(message) => message,
+        None => std::future::pending().await,
+    }
+}
+
+fn request(question: &Question, manner: Manner, edns: Edns) -> Result<DnsRequest, NetError> {
     let query = Query::query(to_hickory(&question.name)?, type_to_hickory(question.record_type));
     let mut options = DnsRequestOptions::default();
     options.use_edns = edns == Edns::With;
     options.recursion_desired = manner.recursion_desired;
     options.case_randomization = true;
-    options.retry_interval = time / u32::from(SEND_COUNT_MAX);
     let mut request = DnsRequest::from_query(query, options);
     request.metadata.checking_disabled = manner.checking_disabled;
     // Whether the answer is authentic is wanted, without the signatures that DO would bring. RFC 6840 §5.7.
@@ -96,29 +119,15 @@ fn request(question: &Question, manner: Manner, edns: Edns, time: Duration) -> R
     Ok(request)
 }
 
-async fn over_udp(server: SocketAddr, request: DnsRequest, time: Duration) -> Result<Message, NetError> {
-    let mut stream = UdpClientStream::builder(server, TokioRuntimeProvider::new())
-        .with_timeout(Some(time))
-        .with_max_retries(SEND_COUNT_MAX)
-        .with_retry_interval_floor(0)
-        .build();
-    Ok(stream.send_message(request).first_answer().await?.into_message())
-}
-
-async fn over_tcp(server: SocketAddr, request: DnsRequest, time: Duration) -> Result<Message, NetError> {
+/// The message over TCP; nothing when there is none, or none that is whole.
+async fn over_tcp(server: SocketAddr, request: DnsRequest, time: Duration) -> Option<Message> {
     // The connection's task lives as long as its provider, so this one must outlive the answer.
     let provider = TokioRuntimeProvider::new();
-    let stream = TcpClientStream::exchange(server, None, time, None, provider.clone()).await?;
+    let stream = TcpClientStream::exchange(server, None, time, None, provider.clone()).await.ok()?;
     let response = stream.send(request).first_answer().await;
     drop(provider);
-    Ok(response?.into_message())
-}
-
-fn failure_of(error: &NetError) -> Failure {
-    match error {
-        NetError::Timeout => Failure::Timeout,
-        NetError::Proto(_) => Failure::Malformed,
-        NetError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout,
-        _ => Failure::Unreachable,
-    }
+    response
+        .ok()
+        .map(hickory_resolver::proto::op::DnsResponse::into_message)
+        .filter(|message| !message.metadata.truncation)
 }

@@ -10,10 +10,10 @@ use crate::http::domains::body::DomainBody;
 use crate::http::domains::given::{self, DkimSchema, DmarcSchema, MxSchema, SpfSchema};
 use crate::http::field;
 use crate::http::json::{self, Fields};
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
+use crate::service::Service;
 use crate::service::domains::DomainPatch;
-use crate::service::{Role, Service};
 
 /// What to change of a domain. What is left out stays.
 #[derive(ToSchema)]
@@ -30,7 +30,7 @@ pub(in crate::http) struct PatchSchema {
     /// All its mail exchanges; at most 10.
     #[schema(max_items = 10)]
     mx: Option<Vec<MxSchema>>,
-    /// Binds new requirements at once. Operators only.
+    /// Binds all that is required at once, what was staged before too. Operators only.
     bind: Option<bool>,
     /// How many mails a day. Only operators may raise it.
     #[schema(example = 50, minimum = 0, maximum = 1000000)]
@@ -46,7 +46,9 @@ pub(in crate::http) struct PatchSchema {
 
 /// Change a domain.
 ///
-/// Other requirements are checked at once.
+/// Other requirements are checked at once. Those of a domain that was once verified demote nobody: what is new is
+/// staged (see `staged` of a record), and what it replaces goes on counting until the new is valid. What is taken
+/// away is no longer required.
 #[utoipa::path(patch, path = "/v1/domains/{id}", tag = "domains", params(("id" = Uuid, Path, description = "The domain.")),
     request_body = PatchSchema, responses((status = 200, description = "The domain as it stands now.", body = DomainBody)))]
 pub(in crate::http) async fn domain_change(
@@ -56,21 +58,16 @@ pub(in crate::http) async fn domain_change(
     _: NoQuery,
     body: json::Json,
 ) -> Result<Json<DomainBody>, Problem> {
-    let (patch, bind) = body.read(patch)?;
-    if bind == Some(true) && caller.role != Role::Operator {
-        // A foreign domain is no domain, before it is a forbidden one.
-        service.domain_get(&caller, id).await?;
-        return Err(Problem::because(Kind::Forbidden, "this needs an operator key, to `bind` at once"));
-    }
+    let patch = body.read(patch)?;
     Ok(Json(DomainBody::of(service.domain_change(&caller, id, &patch).await?)))
 }
 
-fn patch(fields: &mut Fields) -> Option<(DomainPatch, Option<bool>)> {
+fn patch(fields: &mut Fields) -> Option<DomainPatch> {
     let requirements = given::requirements(fields);
-    let bind = fields.take("bind", field::flag);
+    let bind = fields.take("bind", field::flag).unwrap_or(false);
     let daily_send_limit = fields.take("daily_send_limit", field::daily_limit);
     let infraforge_domain_id = fields.change("infraforge_domain_id", field::foreign_id);
     let smartlead_domain_id = fields.change("smartlead_domain_id", field::foreign_id);
     let status = fields.take("status", field::operator_status);
-    Some((DomainPatch { requirements, daily_send_limit, infraforge_domain_id, smartlead_domain_id, status }, bind))
+    Some(DomainPatch { requirements, bind, daily_send_limit, infraforge_domain_id, smartlead_domain_id, status })
 }

@@ -21,6 +21,7 @@ pub fn text(kind: Kind) -> &'static str {
         Kind::NoSuchKey => include_str!("../../../docs/problems/no-such-key.md"),
         Kind::NoSuchWebhookEndpoint => include_str!("../../../docs/problems/no-such-webhook-endpoint.md"),
         Kind::NoSuchDelivery => include_str!("../../../docs/problems/no-such-delivery.md"),
+        Kind::NoSuchSetupLink => include_str!("../../../docs/problems/no-such-setup-link.md"),
         Kind::MethodNotAllowed => include_str!("../../../docs/problems/method-not-allowed.md"),
         Kind::RequestTimeout => include_str!("../../../docs/problems/request-timeout.md"),
         Kind::DomainTaken => include_str!("../../../docs/problems/domain-taken.md"),

@@ -48,6 +48,18 @@ impl Resolver for Gate {
     }
 }
 
+/// A DNS that answers after fifty seconds.
+struct Tarpit;
+
+impl Resolver for Tarpit {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Vec<Reply>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            good("example.test").ask(question).await
+        })
+    }
+}
+
 /// A DNS with a fault of ours.
 struct Panics;
 
@@ -154,6 +166,21 @@ async fn told_to_drop_everything_it_gives_back_what_it_has() {
     worker.hard.cancel();
     timeout(SOON, worker.handle).await.unwrap().unwrap();
     assert_eq!(world.check_due(&zones).await.len(), ids.len(), "due at once, without waiting for the lease");
+}
+
+#[tokio::test]
+async fn a_tarpit_s_check_ends_before_its_lease_and_settles() {
+    let world = World::with(|settings| settings.lease = Duration::from_secs(2)).await;
+    let row = world.domain("example.test").await;
+    let worker = start(&world, Tarpit);
+    // The lease is by a clock that stands still: were it not settled, it would stay so.
+    until("a settlement", async || world.check_count(row.id).await > 0).await;
+    let row = world.row(row.id).await;
+    assert_eq!((row.status, row.lease_until), (Status::Pending, None));
+    let took = world.service.store().check_list(row.id, None, 1).await.unwrap()[0].took_ms;
+    assert!((1_000..2_000).contains(&took), "{took} ms of a lease of 2 s, whatever DNS does");
+    worker.soft.cancel();
+    timeout(SOON, worker.handle).await.unwrap().unwrap();
 }
 
 #[tokio::test]

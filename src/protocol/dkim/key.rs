@@ -19,6 +19,13 @@ use crate::protocol::tag_list;
 /// RSA keys of fewer bits must be refused. RFC 8301 §3.2.
 pub const RSA_BITS_MIN: u32 = 1_024;
 
+/// The longest RSA keys that every verifier must be able to use. RFC 8301 §3.2.
+pub const RSA_BITS_SURE: u32 = 4_096;
+
+/// RSA keys of more bits are not counted on. Ours: RFC 8301 §3.2 lets verifiers stop at 4096 and many go on, but the record
+/// of a longer key fits into no datagram of 1232 octets, and each signature costs a receiver eight times as much.
+pub const RSA_BITS_MAX: u32 = 8_192;
+
 /// The longest key looked at, in octets of DER. An RSA key of 16384 bits takes a little over 2 KiB.
 const DER_OCTETS_MAX: usize = 4_096;
 
@@ -233,7 +240,8 @@ impl PublicKey {
         let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
         // Both are odd by construction (RFC 8017 §3.1); an even one is rubbish that happens to be DER.
         let odd = |number: &[u8]| number.last().is_some_and(|octet| octet % 2 == 1);
-        if !odd(modulus) || !odd(exponent) {
+        // An exponent of 1 leaves every message its own signature. RFC 8017 §3.1: it is 3 at least.
+        if !odd(modulus) || !odd(exponent) || exponent == [1] {
             return Err(KeyFault::NotAKey("rsa"));
         }
         Ok(PublicKey { numbers: Numbers::Rsa { modulus: modulus.into(), exponent: exponent.into() } })
@@ -460,6 +468,17 @@ mod tests {
         let key = PublicKey::of_rsa_der(&[0x30, 0x0a, 2, 3, 1, 0, 1, 2, 3, 1, 0, 1]).unwrap();
         assert_eq!(key.bits(), 17);
         assert_eq!(PublicKey::of_rsa_der(&[0x30, 6, 2, 1, 8, 2, 1, 3]), Err(KeyFault::NotAKey("rsa")), "even");
+        assert_eq!(
+            PublicKey::of_rsa_der(&[0x30, 6, 2, 1, 9, 2, 1, 2]),
+            Err(KeyFault::NotAKey("rsa")),
+            "an even exponent"
+        );
+        assert_eq!(
+            PublicKey::of_rsa_der(&[0x30, 6, 2, 1, 9, 2, 1, 1]),
+            Err(KeyFault::NotAKey("rsa")),
+            "an exponent of 1"
+        );
+        assert!(PublicKey::of_rsa_der(&[0x30, 6, 2, 1, 9, 2, 1, 3]).is_ok(), "the least exponent there may be");
         let toy = PublicKey { numbers: Numbers::Rsa { modulus: [129, 1].into(), exponent: [1, 0, 1].into() } };
         assert_eq!(toy.spki_der().len(), 32, "as long as an Ed25519 key");
         assert_eq!(PublicKey::parse_base64(&STANDARD.encode(toy.spki_der())), Ok(toy));

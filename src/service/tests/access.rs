@@ -14,7 +14,7 @@ use crate::store::{DomainFilter, OperatorStatus, Role};
 use crate::verify::standing::Status;
 
 fn client_caller(client_id: Uuid) -> Caller {
-    Caller { key_id: Uuid::from_u128(7), role: Role::Client, client_id: Some(client_id) }
+    Caller { key_id: Uuid::from_u128(7), role: Role::Client, client_id: Some(client_id), domain_id: None }
 }
 
 fn limit(daily_send_limit: i32) -> DomainPatch {

@@ -1,6 +1,8 @@
 //! What the texts at a selector say, and what is wrong with each.
 
-use crate::protocol::dkim::{Algorithm, KeyFault, KeyRecord, KeyRecordFault, PublicKey, RSA_BITS_MIN};
+use crate::protocol::dkim::{
+    Algorithm, KeyFault, KeyRecord, KeyRecordFault, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, RSA_BITS_SURE,
+};
 use crate::protocol::tag_list::{self, Element};
 use crate::verify::evidence::Txt;
 use crate::verify::finding::dkim::DkimFinding;
@@ -104,6 +106,8 @@ impl Reading {
                     _ if key.algorithm() != Algorithm::Rsa => {}
                     bits if bits < RSA_BITS_MIN => errors.push(DkimFinding::KeyTooShort { bits }),
                     bits if bits < RSA_BITS_GOOD => others.push(DkimFinding::KeyWeak { bits }),
+                    bits if bits > RSA_BITS_MAX => errors.push(DkimFinding::KeyTooLong { bits }),
+                    bits if bits > RSA_BITS_SURE => others.push(DkimFinding::KeyLong { bits }),
                     _ => {}
                 }
                 others.push(DkimFinding::Key {

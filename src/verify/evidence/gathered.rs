@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::name::Name;
 use crate::verify::evidence::word::{self, Word};
-use crate::verify::evidence::{Answer, Delegation, Question, Reply, Vantage};
+use crate::verify::evidence::{Answer, Delegation, Failure, Question, Reply, Vantage};
 use crate::verify::step::Needs;
+
+/// The word on what recursive servers contradict each other about, as long as nobody else has spoken.
+static CONTESTED: Answer = Answer::Unknown(Failure::Partial);
 
 /// All replies of one check, by question.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,7 +37,7 @@ impl Evidence {
 
     /// Adds one answer, as one recursive server would give it. For tests and for trying things out.
     pub fn tell(&mut self, question: Question, answer: Answer) {
-        self.add(question, [Reply { vantage: Vantage::Recursive, server: None, answer }]);
+        self.add(question, [Reply { vantage: Vantage::Recursive, server: None, answer, extended_error: None }]);
     }
 
     /// Adds who serves `zone`, as the zone above says. The first word stands.
@@ -54,7 +57,8 @@ impl Evidence {
     /// The word that counts on `question`.
     ///
     /// Where the zone's own servers were asked, what follows from both vantages. Else the first definite reply of
-    /// a recursive server, or its first failure: a server that could not tell never overrules one that could.
+    /// a recursive server, or its first failure: a server that could not tell never overrules one that could. Two that
+    /// contradict each other leave it open ([`Failure::Partial`]): which of them was asked first is chance.
     ///
     /// # Errors
     ///
@@ -63,14 +67,51 @@ impl Evidence {
         if let Some(word) = self.words.get(question) {
             return Ok(&word.answer);
         }
+        if self.is_contested(question) {
+            return Ok(&CONTESTED);
+        }
         self.recursive(question).ok_or_else(|| Needs::one(question.clone()))
     }
 
-    /// What the world sees of `question` through caches; nothing when no recursive server was asked.
+    /// The best that anybody has said to `question`: as [`Evidence::ask`], but what some recursive server has found counts
+    /// although another denies it. For finding the way to servers, where a false step costs a question and no verdict.
+    ///
+    /// # Errors
+    ///
+    /// [`Needs`] with the question, when it was never asked.
+    pub fn ask_for_the_way(&self, question: &Question) -> Result<&Answer, Needs> {
+        let word = self.words.get(question).map(|word| &word.answer).filter(|answer| **answer != CONTESTED);
+        word.or_else(|| self.recursive(question)).ok_or_else(|| Needs::one(question.clone()))
+    }
+
+    /// What the world sees of `question` through caches; nothing when no recursive server was asked. Of servers that
+    /// contradict each other, the one that found something.
     pub fn recursive(&self, question: &Question) -> Option<&Answer> {
-        let recursive = || self.replies(question).iter().filter(|reply| reply.vantage == Vantage::Recursive);
-        let definite = recursive().find(|reply| reply.answer.is_definite());
-        definite.or_else(|| recursive().next()).map(|reply| &reply.answer)
+        let mut best: Option<&Answer> = None;
+        for reply in self.through_caches(question) {
+            let is_better = match (best, &reply.answer) {
+                (None, _) => true,
+                (Some(Answer::Unknown(_)), answer) => answer.is_definite(),
+                (Some(Answer::Found(_)), _) => false,
+                (Some(_), answer) => matches!(answer, Answer::Found(_)),
+            };
+            if is_better {
+                best = Some(&reply.answer);
+            }
+        }
+        best
+    }
+
+    /// What each recursive server said to `question`.
+    pub fn through_caches(&self, question: &Question) -> impl Iterator<Item = &Reply> {
+        self.replies(question).iter().filter(|reply| reply.vantage == Vantage::Recursive)
+    }
+
+    /// Whether one recursive server denies what another has found.
+    pub fn is_contested(&self, question: &Question) -> bool {
+        let mut definite = self.through_caches(question).filter(|reply| reply.answer.is_definite());
+        let is_found = |reply: &Reply| matches!(reply.answer, Answer::Found(_));
+        definite.next().is_some_and(|first| definite.any(|other| is_found(first) != is_found(other)))
     }
 
     /// What the zone's own servers said to `question`, one reply each.

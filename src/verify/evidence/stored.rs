@@ -13,8 +13,8 @@ use thiserror::Error;
 
 use crate::protocol::name::Name;
 use crate::verify::evidence::{
-    Alias, Answer, Authority, Delegation, Denial, Evidence, Failure, Found, Question, RecordData, RecordType, Reply,
-    Txt, Vantage,
+    Alias, Answer, Authority, Delegation, Denial, Evidence, ExtendedError, Failure, Found, Question, RecordData,
+    RecordType, Reply, Txt, Vantage,
 };
 
 /// The form that this release writes, and the highest that it reads. The first was 1.
@@ -146,6 +146,17 @@ struct ReplyForm {
     /// Written only where it is so, so that rows from before it was known read back and keep their digest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     authentic: bool,
+    /// Written only where there is one, for the same reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extended_error: Option<ExtendedErrorForm>,
+}
+
+/// Why a server failed. RFC 8914.
+#[derive(Serialize, Deserialize)]
+struct ExtendedErrorForm {
+    code: u16,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    text: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -229,6 +240,10 @@ fn reply_form(reply: &Reply) -> ReplyForm {
             negative_ttl: authority.negative_ttl_seconds,
         }),
         authentic: reply.answer.is_authentic(),
+        extended_error: reply
+            .extended_error
+            .as_ref()
+            .map(|error| ExtendedErrorForm { code: error.code, text: error.text.clone() }),
     }
 }
 
@@ -282,10 +297,12 @@ fn digest(form: &Form) -> String {
 /// What of a reply the digest is over.
 ///
 /// That it is authentic counts, for else a zone that is signed one day would keep the evidence of the day before. That it
-/// is not adds nothing: such evidence has the digest that it had before anybody asked.
+/// is not adds nothing: such evidence has the digest that it had before anybody asked. So with the code of an extended
+/// error. Its text is for people (RFC 8914 §2), and may name another server each time: it does not count.
 fn reply_text(reply: &ReplyForm) -> String {
     let mark = if reply.authentic { " authentic" } else { "" };
-    json(&timeless(reply)) + mark
+    let error = reply.extended_error.as_ref().map(|error| format!(" extended error {}", error.code));
+    json(&timeless(reply)) + mark + &error.unwrap_or_default()
 }
 
 /// A reply without its times to live, as a value.
@@ -321,7 +338,8 @@ fn read_reply(form: ReplyForm) -> Result<Reply, StoredFault> {
         "nxdomain" => Answer::NoSuchName(Denial { aliases, authority, authentic: form.authentic }),
         other => Answer::Unknown(word(other, Failure::ALL, Failure::outcome, "outcome")?),
     };
-    Ok(Reply { vantage, server: form.server, answer })
+    let extended_error = form.extended_error.map(|form| ExtendedError { code: form.code, text: form.text });
+    Ok(Reply { vantage, server: form.server, answer, extended_error })
 }
 
 fn read_alias(form: &AliasForm) -> Result<Alias, StoredFault> {
@@ -436,7 +454,9 @@ mod tests {
         let vantage = prop_oneof![Just(Vantage::Recursive), Just(Vantage::Authoritative)];
         // Flow labels are no part of an address's text.
         let server = proptest::option::of((any::<IpAddr>(), any::<u16>()).prop_map(SocketAddr::from));
-        (vantage, server, answer()).prop_map(|(vantage, server, answer)| Reply { vantage, server, answer })
+        let error = (any::<u16>(), vec(any::<u8>(), 0..40)).prop_map(|(code, text)| ExtendedError::new(code, &text));
+        (vantage, server, answer(), proptest::option::of(error))
+            .prop_map(|(vantage, server, answer, extended_error)| Reply { vantage, server, answer, extended_error })
     }
 
     fn evidence() -> impl Strategy<Value = Evidence> {
@@ -486,6 +506,7 @@ mod tests {
                 aliases: vec![],
                 authentic,
             }),
+            extended_error: None,
         });
         evidence.add(Question::txt(&Name::parse("example.com").unwrap()), replies);
         to_stored(&evidence)
@@ -504,6 +525,22 @@ mod tests {
         assert_ne!(first, signed, "a zone that has come to be signed is told anew");
         let before_it_was_asked = "b7ec49eea5704b0febfe12f80c1add45ba0a5d119c1a3e4c8786a1a08cbcec1b";
         assert_eq!(first, before_it_was_asked, "rows of releases that did not ask keep their digest");
+    }
+
+    #[test]
+    fn the_digest_knows_an_extended_error_by_its_code() {
+        let digest = |extended_error| {
+            let (vantage, answer) = (Vantage::Recursive, Answer::Unknown(Failure::Bogus));
+            let mut evidence = Evidence::new();
+            let reply = Reply { vantage, server: None, answer, extended_error };
+            evidence.add(Question::txt(&Name::parse("example.com").unwrap()), [reply]);
+            to_stored(&evidence).digest
+        };
+        let error = |code, text: &[u8]| Some(ExtendedError::new(code, text));
+        assert_eq!(digest(error(7, b"from 192.0.2.1")), digest(error(7, b"from 192.0.2.2")), "texts are for people");
+        assert_ne!(digest(error(7, b"")), digest(error(6, b"")), "another reason");
+        let before_it_was_kept = "279f76066e1b56e77318b9d24691cde4cc9367fdb3e5ee76097a60bc888ddaf8";
+        assert_eq!(digest(None), before_it_was_kept, "rows of releases that did not keep it keep their digest");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Owns truth rule 3. The servers' word overrides a recursive *denial or old value*, never a recursive *failure*:
 //! that stays a failure. Servers that disagree give no word ([`Failure::Partial`]). Where none answered, the
-//! recursive word is all there is. A chain that leaves the zone goes on with the word of the target's own zone.
+//! recursive word is all there is; and where recursive servers contradict each other, there is none. A chain that leaves the zone goes on with the word of the target's own zone.
 
 use crate::protocol::name::Name;
 use crate::verify::cut;
@@ -32,7 +32,11 @@ pub(super) fn of(question: &Question, evidence: &Evidence) -> Option<Word> {
 
 fn follow(question: &Question, evidence: &Evidence, aliases_left: usize) -> Option<Word> {
     let recursive = evidence.recursive(question)?;
-    let by_caches = || Word { answer: recursive.clone(), vantage: Vantage::Recursive, is_split: false };
+    let is_contested = evidence.is_contested(question);
+    let by_caches = || {
+        let answer = if is_contested { Answer::Unknown(Failure::Partial) } else { recursive.clone() };
+        Word { answer, vantage: Vantage::Recursive, is_split: false }
+    };
     if !recursive.is_definite() || !evidence.is_sought(question) {
         return Some(by_caches());
     }

@@ -103,6 +103,16 @@ pub enum DkimFinding {
         /// Its size.
         bits: u32,
     },
+    /// An RSA key that some verifiers cannot use.
+    KeyLong {
+        /// Its size.
+        bits: u32,
+    },
+    /// An RSA key so long that no verifier is to be counted on.
+    KeyTooLong {
+        /// Its size.
+        bits: u32,
+    },
     /// `h=` without sha256.
     NoSha256 {
         /// What `h=` lists.
@@ -186,6 +196,8 @@ impl DkimFinding {
             DkimFinding::Revoked => "dkim.revoked",
             DkimFinding::KeyTooShort { .. } => "dkim.key-too-short",
             DkimFinding::KeyWeak { .. } => "dkim.key-weak",
+            DkimFinding::KeyLong { .. } => "dkim.key-long",
+            DkimFinding::KeyTooLong { .. } => "dkim.key-too-long",
             DkimFinding::NoSha256 { .. } => "dkim.no-sha256",
             DkimFinding::NoEmail { .. } => "dkim.no-email",
             DkimFinding::TestMode => "dkim.test-mode",
@@ -205,6 +217,7 @@ impl DkimFinding {
             DkimFinding::ForeignText { .. }
             | DkimFinding::Unanswered { .. }
             | DkimFinding::KeyWeak { .. }
+            | DkimFinding::KeyLong { .. }
             | DkimFinding::TestMode
             | DkimFinding::WrongTarget { .. }
             | DkimFinding::Flattened { .. } => Severity::Warning,
@@ -238,7 +251,10 @@ impl DkimFinding {
                 vec![("octets", number(*octets)), ("octets_wanted", number(*octets_wanted))]
             }
             DkimFinding::WrappedEd25519 { right } => vec![("right", Fact::text(right))],
-            DkimFinding::KeyTooShort { bits } | DkimFinding::KeyWeak { bits } => {
+            DkimFinding::KeyTooShort { bits }
+            | DkimFinding::KeyWeak { bits }
+            | DkimFinding::KeyLong { bits }
+            | DkimFinding::KeyTooLong { bits } => {
                 vec![("bits", Fact::Number(u64::from(*bits)))]
             }
             DkimFinding::NoSha256 { hashes } => vec![("hashes", Fact::list(hashes))],
@@ -291,6 +307,8 @@ impl DkimFinding {
             DkimFinding::Revoked,
             DkimFinding::KeyTooShort { bits: 512 },
             DkimFinding::KeyWeak { bits: 1024 },
+            DkimFinding::KeyLong { bits: 8192 },
+            DkimFinding::KeyTooLong { bits: 16384 },
             DkimFinding::NoSha256 { hashes: vec!["sha1".to_owned()] },
             DkimFinding::NoEmail { services: vec!["tlsrpt".to_owned()] },
             DkimFinding::TestMode,

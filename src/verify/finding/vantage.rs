@@ -16,6 +16,24 @@ pub enum VantageFinding {
         /// Each server with what it said.
         servers: Vec<String>,
     },
+    /// One recursive server denies what another has found, and no server of the zone's own could be asked.
+    ResolversDisagree {
+        /// What the record is for.
+        purpose: Purpose,
+        /// What they were asked.
+        question: String,
+        /// Each recursive server with what it said.
+        resolvers: Vec<String>,
+    },
+    /// The zone's own servers let the record be kept for a short time only.
+    ShortTtl {
+        /// What the record is for.
+        purpose: Purpose,
+        /// The record's question.
+        question: String,
+        /// How long it may be kept, in seconds.
+        ttl_seconds: u32,
+    },
     /// The zone above and the zone itself name different servers.
     DelegationMismatch {
         /// What the record is for.
@@ -52,6 +70,8 @@ impl VantageFinding {
     pub fn code(&self) -> &'static str {
         match self {
             VantageFinding::Partial { .. } => "propagation.partial",
+            VantageFinding::ResolversDisagree { .. } => "propagation.resolvers-disagree",
+            VantageFinding::ShortTtl { .. } => "ttl.short",
             VantageFinding::DelegationMismatch { .. } => "delegation.mismatch",
             VantageFinding::DelegationLame { .. } => "delegation.lame",
             VantageFinding::DelegationElsewhere { .. } => "delegation.elsewhere",
@@ -61,7 +81,9 @@ impl VantageFinding {
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
+            VantageFinding::ShortTtl { .. } => Severity::Notice,
             VantageFinding::Partial { .. }
+            | VantageFinding::ResolversDisagree { .. }
             | VantageFinding::DelegationMismatch { .. }
             | VantageFinding::DelegationLame { .. } => Severity::Warning,
             VantageFinding::DelegationElsewhere { .. } => Severity::Error,
@@ -72,6 +94,8 @@ impl VantageFinding {
     pub fn purpose(&self) -> Purpose {
         match self {
             VantageFinding::Partial { purpose, .. }
+            | VantageFinding::ResolversDisagree { purpose, .. }
+            | VantageFinding::ShortTtl { purpose, .. }
             | VantageFinding::DelegationMismatch { purpose, .. }
             | VantageFinding::DelegationLame { purpose, .. }
             | VantageFinding::DelegationElsewhere { purpose, .. } => *purpose,
@@ -83,6 +107,12 @@ impl VantageFinding {
         match self {
             VantageFinding::Partial { question, servers, .. } => {
                 vec![("question", Fact::text(question)), ("servers", Fact::list(servers))]
+            }
+            VantageFinding::ResolversDisagree { question, resolvers, .. } => {
+                vec![("question", Fact::text(question)), ("resolvers", Fact::list(resolvers))]
+            }
+            VantageFinding::ShortTtl { question, ttl_seconds, .. } => {
+                vec![("question", Fact::text(question)), ("ttl", Fact::Number(u64::from(*ttl_seconds)))]
             }
             VantageFinding::DelegationMismatch { zone, delegated, own, .. } => {
                 vec![("zone", Fact::text(zone)), ("delegated", Fact::list(delegated)), ("own", Fact::list(own))]
@@ -102,12 +132,18 @@ impl VantageFinding {
         vec![
             VantageFinding::Partial {
                 purpose,
-                question,
+                question: question.clone(),
                 servers: vec![
                     "ns1.example.net (192.0.2.53): found".to_owned(),
                     "ns2.example.net (198.51.100.53): nxdomain".to_owned(),
                 ],
             },
+            VantageFinding::ResolversDisagree {
+                purpose,
+                question: question.clone(),
+                resolvers: vec!["192.0.2.1:53: nxdomain".to_owned(), "198.51.100.1:53: found".to_owned()],
+            },
+            VantageFinding::ShortTtl { purpose, question, ttl_seconds: 60 },
             VantageFinding::DelegationMismatch {
                 purpose,
                 zone: zone.clone(),

@@ -49,6 +49,8 @@ pub enum ZoneFinding {
         zone: Name,
         /// Questions that were refused; a few of them.
         questions: Vec<Question>,
+        /// Why, in the servers' own words (RFC 8914); empty where they do not tell. Out of DNS: hostile.
+        reasons: Vec<String>,
     },
     /// Nothing says what the domain's records must hold: it came by SQL, and its provider has no profile.
     RequirementsMissing {
@@ -129,8 +131,12 @@ impl ZoneFinding {
             ZoneFinding::DnssecSecure { zone } | ZoneFinding::DnssecInsecure { zone } => {
                 vec![("zone", Fact::text(zone))]
             }
-            ZoneFinding::DnssecBogus { zone, questions } => {
-                vec![("zone", Fact::text(zone)), ("questions", Fact::list(questions))]
+            ZoneFinding::DnssecBogus { zone, questions, reasons } => {
+                let mut facts = vec![("zone", Fact::text(zone)), ("questions", Fact::list(questions))];
+                if !reasons.is_empty() {
+                    facts.push(("reasons", Fact::list(reasons)));
+                }
+                facts
             }
             ZoneFinding::RequirementsMissing { provider } => vec![("provider", Fact::text(provider))],
         }
@@ -169,6 +175,7 @@ impl ZoneFinding {
             ZoneFinding::DnssecBogus {
                 zone: name("example.com"),
                 questions: vec![Question::txt(&name("example.com"))],
+                reasons: vec!["Signature Expired (code 7)".to_owned()],
             },
             ZoneFinding::RequirementsMissing { provider: "infraforge".to_owned() },
         ]

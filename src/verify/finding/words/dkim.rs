@@ -80,6 +80,14 @@ pub(super) fn message(finding: &DkimFinding) -> String {
         DkimFinding::KeyWeak { bits } => {
             format!("The RSA key has {bits} bits. That is accepted today; 2048 are recommended (RFC 8301 §3.2).")
         }
+        DkimFinding::KeyLong { bits } => format!(
+            "The RSA key has {bits} bits. Verifiers must be able to use keys of up to 4096 bits and may refuse longer ones (RFC 8301 §3.2), \
+             so at some receivers no signature will count."
+        ),
+        DkimFinding::KeyTooLong { bits } => format!(
+            "The RSA key has {bits} bits. Verifiers need not use keys of more than 4096 bits (RFC 8301 §3.2), and the record of one of more \
+             than 8192 does not fit into a DNS datagram: no signature can be counted on."
+        ),
         DkimFinding::NoSha256 { hashes } => format!(
             "The record allows only {}; mail must be signed with sha256 (RFC 8301 §3.1), so no signature will count.",
             quoted(hashes)
@@ -176,7 +184,12 @@ pub(super) fn fix(finding: &DkimFinding, place: &Place<'_>) -> String {
             "When you next change the key, have the signing provider make one of 2048 bits, under a new selector."
                 .to_owned()
         }
-        DkimFinding::KeyTooShort { .. } => format!(
+        DkimFinding::KeyLong { .. } => {
+            "When you next change the key, have the signing provider make one of 2048 bits, under a new selector: longer ones add no \
+             safety that mail needs."
+                .to_owned()
+        }
+        DkimFinding::KeyTooShort { .. } | DkimFinding::KeyTooLong { .. } => format!(
             "Have the signing provider make a key of 2048 bits, and publish that at host {field}{}.",
             with_value(place)
         ),

@@ -12,6 +12,15 @@ pub(super) fn message(finding: &VantageFinding) -> String {
             "The zone's own name servers do not agree about {question}: {}. What counts is open until they do.",
             listed(servers)
         ),
+        VantageFinding::ResolversDisagree { question, resolvers, .. } => format!(
+            "The resolvers of this service contradict each other about {question}: {}. The zone's own name servers, whose word would \
+             decide, could not be reached.",
+            listed(resolvers)
+        ),
+        VantageFinding::ShortTtl { question, ttl_seconds, .. } => format!(
+            "{question} may be kept for {ttl_seconds} seconds only (TTL): receivers ask for it again with almost every message, and a \
+             short failure of the name servers is felt at once (RFC 1912 §2.2)."
+        ),
         VantageFinding::DelegationMismatch { zone, delegated, own, .. } => format!(
             "The zone above {zone} delegates it to {}, but the zone itself names {}: which of them is asked is chance.",
             listed(delegated),
@@ -33,6 +42,15 @@ pub(super) fn fix(finding: &VantageFinding, place: &Place<'_>) -> String {
     match finding {
         VantageFinding::Partial { .. } => format!(
             "Wait a few minutes; if it stays, ask whoever runs the name servers why they hold different records at host {}.",
+            place.field()
+        ),
+        VantageFinding::ResolversDisagree { .. } => {
+            "Nothing at the DNS provider. Whoever runs this service checks its `dns.resolvers`, one of which is wrong or late, and lets \
+             it reach name servers on port 53."
+                .to_owned()
+        }
+        VantageFinding::ShortTtl { .. } => format!(
+            "Nothing must be done while the record still changes. Once it stays, set its TTL at host {} to 3600.",
             place.field()
         ),
         VantageFinding::DelegationMismatch { zone, own, .. } => format!(

@@ -33,10 +33,14 @@ pub(super) fn message(finding: &ZoneFinding) -> String {
             "Nobody vouches for the answers of the zone {zone} by DNSSEC: it is not signed, its parent has no DS record for it, or the \
              resolver does not check (RFC 4033 §5)."
         ),
-        ZoneFinding::DnssecBogus { zone, questions } => {
+        ZoneFinding::DnssecBogus { zone, questions, reasons } => {
             let questions: Vec<String> = questions.iter().map(|question| format!("`{question}`")).collect();
+            let reasons = match reasons.as_slice() {
+                [] => String::new(),
+                reasons => format!(" The resolver's reason: {} (RFC 8914).", reasons.join("; ")),
+            };
             format!(
-                "DNSSEC signatures of the zone {zone} are wrong or missing, so receivers that check them get no answer to {} (RFC 4033 §5).",
+                "DNSSEC signatures of the zone {zone} are wrong or missing, so receivers that check them get no answer to {} (RFC 4033 §5).{reasons}",
                 questions.join(", ")
             )
         }

@@ -1,0 +1,8 @@
+//! With real servers, and the binary where processes are killed.
+
+mod clocks;
+mod cuts;
+mod dns;
+mod hearing;
+mod replicas;
+mod world;
