@@ -102,8 +102,8 @@ pub(super) async fn dns_changes(
 async fn by_key(parts: &Parts, state: &AppState) -> Result<Sender, Problem> {
     let caller = caller::authenticated(parts, state).await?;
     match caller.role {
-        Role::Operator | Role::Hook => Ok(Sender::Key(caller)),
-        Role::Client => Err(forbidden("a hook's or an operator's key")),
+        Role::Operator | Role::Hook if caller.domain_id.is_none() => Ok(Sender::Key(caller)),
+        _ => Err(forbidden("a hook's or an operator's key")),
     }
 }
 
