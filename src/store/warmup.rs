@@ -1,7 +1,7 @@
 //! Warm-up in the rows: when it was closed, when it began, and how far it has come.
 //!
 //! The closures are the record, and [`crate::sending::reckoning`] the rule; the columns of `email_mailboxes` follow.
-//! Whoever changes what may close a warm-up notes it in the same transaction with [`note_domain`] or [`note_mailbox`].
+//! Whoever changes what may close a warm-up notes it in the same transaction with `note_domain` or `note_mailbox`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
