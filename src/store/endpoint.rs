@@ -1,6 +1,6 @@
 //! Webhook endpoints: whom events are posted to.
 //!
-//! Secrets stand here as they are, for signing needs them; whoever reads the database can sign. `docs/adr/0012`.
+//! Secrets stand here as they are, for signing needs them; whoever reads the database can sign. `docs/adr/0013`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
