@@ -14,7 +14,7 @@ async fn check(fixture: &Fixture) -> (Value, i32) {
     let output = Command::new(env!("CARGO_BIN_EXE_sendready"))
         .arg("check")
         .args(&fixture.arguments)
-        .args(["--resolver", &server.address().to_string(), "--timeout", "300ms", "--format", "json"])
+        .args(["--resolver", &server.address().to_string(), "--timeout", "1s", "--format", "json"])
         .stdin(Stdio::null())
         .output()
         .await
