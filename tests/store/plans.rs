@@ -138,7 +138,8 @@ async fn webhooks_walk_indexes(world: World) {
     walks(&plan(&world, "delivery_claim::CLAIM_ASKED", &lend).await, &["idx_sendready_webhook_deliveries_asked"]);
     let list = [one.clone(), two.clone(), "50".to_owned()];
     walks(&plan(&world, "delivery::LIST", &list).await, &[primary]);
-    walks(&plan(&world, "delivery::RETRY", &[one.clone(), two.clone(), now.clone()]).await, &[primary]);
+    // By the endpoint or by the event: either finds the one row.
+    walks(&plan(&world, "delivery::RETRY", &[one.clone(), two.clone(), now.clone()]).await, &[]);
     let prune = plan(&world, "delivery::PRUNE", &[one.clone(), "500".to_owned()]).await;
     walks(&prune, &["idx_sendready_webhook_deliveries_event"]);
     let of_client = plan(&world, "endpoint::LIST_OF_CLIENT", &[one.clone(), "50".to_owned(), two.clone()]).await;
