@@ -2,6 +2,7 @@
 
 mod clocks;
 mod cuts;
+mod disk;
 mod dns;
 mod hearing;
 mod replicas;

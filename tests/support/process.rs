@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
 /// How long the binary may take to listen, or to stop, on a busy machine. What users are promised is measured elsewhere.
@@ -34,7 +34,31 @@ impl Serve {
     /// Starts the binary in `folder` on a free port and waits until it listens.
     #[track_caller]
     pub fn start(folder: &Path, database: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Serve {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sendready"))
+        Serve::start_as(Command::new(env!("CARGO_BIN_EXE_sendready")), folder, database, arguments, settings)
+    }
+
+    /// The same, but a write past the limit of a file's size fails, as on a full disk, and does not end the process.
+    #[track_caller]
+    pub fn start_on_a_bounded_disk(
+        folder: &Path,
+        database: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Serve {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sendready")]);
+        Serve::start_as(shell, folder, database, arguments, settings)
+    }
+
+    #[track_caller]
+    fn start_as(
+        mut command: Command,
+        folder: &Path,
+        database: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Serve {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--database-url", database])
             .args(arguments)
             .envs(settings.iter().copied())
@@ -112,6 +136,13 @@ impl Serve {
             assert!(begun.elapsed() < PATIENCE, "it does not stop");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// From now on no file can be written past so many octets; nothing: as far as the disk goes.
+    pub fn bound_files(&self, octets: Option<u64>) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let limit = Rlimit { current: octets, maximum: None };
+        prlimit(pid, Resource::Fsize, limit).unwrap();
     }
 
     /// Resident memory, in KiB, as the kernel counts it.

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::support::{Daemon, START_TIME_MAX, answers, free_port};
 
 /// A running unbound; stops when dropped.
 pub struct Unbound {
-    daemon: Daemon,
+    daemon: Option<Daemon>,
     directory: tempfile::TempDir,
     /// Where it listens, UDP and TCP.
     pub address: SocketAddr,
@@ -60,26 +61,29 @@ impl Unbound {
                 &format!("stub-zone:\n name: \"{zone}\"\n stub-addr: {}@{}\n", authority.ip(), authority.port());
         }
         fs::write(path.join("unbound.conf"), configuration).unwrap();
-        let file = path.join("unbound.conf");
-        let mut daemon = Daemon::start("/usr/sbin/unbound", "unbound", path, &["-c", file.to_str().unwrap()]);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let begin = Instant::now();
-        while !answers(address) {
-            daemon.check(path);
-            assert!(begin.elapsed() < START_TIME_MAX, "unbound does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Unbound { daemon, directory, address }
+        Unbound { daemon: Some(run(path, address)), directory, address }
+    }
+
+    /// Ends it: nobody is at its port any more.
+    pub fn stop(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Starts it again where it was, with nothing in its memory.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        self.daemon = Some(run(self.directory.path(), self.address));
     }
 
     /// Answers nothing from now on, as a resolver does that hangs.
     pub fn pause(&self) {
-        self.daemon.pause();
+        self.daemon.iter().for_each(Daemon::pause);
     }
 
     /// Answers again.
     pub fn resume(&self) {
-        self.daemon.resume();
+        self.daemon.iter().for_each(Daemon::resume);
     }
 
     /// Makes it forget all it knows about `zone`.
@@ -92,4 +96,18 @@ impl Unbound {
             "{zone} is not flushed"
         );
     }
+}
+
+/// Starts it with the configuration in `path`, and waits until it answers.
+#[track_caller]
+fn run(path: &Path, address: SocketAddr) -> Daemon {
+    let file = path.join("unbound.conf");
+    let mut daemon = Daemon::start("/usr/sbin/unbound", "unbound", path, &["-c", file.to_str().unwrap()]);
+    let begin = Instant::now();
+    while !answers(address) {
+        daemon.check(path);
+        assert!(begin.elapsed() < START_TIME_MAX, "unbound does not answer");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    daemon
 }

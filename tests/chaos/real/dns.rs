@@ -278,6 +278,26 @@ async fn checks_more(serve: &Serve, path: &str, count: usize) -> Value {
 }
 
 #[tokio::test]
+async fn a_resolver_that_is_restarted_moves_nothing() {
+    let knot = Knot::start(&[(NAME, &with_key(&ZONE.replace("@ NS ns2\n", "")))]);
+    let mut unbound = Unbound::start(&[NAME], knot.address);
+    let folder = tempfile::tempdir().unwrap();
+    let serve = serve(folder.path(), unbound.address, knot.address.port(), &[]);
+    let client = client(&serve, "ignition").await;
+    let path = register(&serve, &client, NAME).await;
+    let records = format!("{path}/records");
+    serve.until(&records, "all valid", |_, body| all_valid(body)).await;
+    let before = events(&serve, &path).await;
+    unbound.stop();
+    let stale = serve.until(&records, "that nobody can tell", |_, body| body["stale_since"].is_string()).await;
+    assert!(all_valid(&stale) && stale["status"] == "active", "{stale:#}");
+    unbound.start_again();
+    let well = serve.until(&records, "the resolver's return", |_, body| body["stale_since"].is_null()).await;
+    assert!(all_valid(&well) && well["status"] == "active", "{well:#}");
+    assert_eq!(events(&serve, &path).await, before, "nothing has happened");
+}
+
+#[tokio::test]
 async fn a_record_is_seen_soon_though_unbound_holds_a_no_for_it() {
     let knot = Knot::start(&[(NAME, &ZONE.replace("@ NS ns2\n", ""))]);
     let unbound = Unbound::start(&[NAME], knot.address);
