@@ -44,10 +44,8 @@ pub fn start_log(filter: Option<&str>) -> Result<(), TelemetryError> {
     let filter = filter_of(filter, std::env::var(VARIABLE).ok().as_deref())?;
     let stderr_is_terminal = std::io::stderr().is_terminal();
     // A line that cannot be written, on a full disk, is lost: telling of it on standard error would fail too, and panic.
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     if stderr_is_terminal {
         // An empty NO_COLOR counts as not set: https://no-color.org.
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
