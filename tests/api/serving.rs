@@ -1,5 +1,6 @@
 //! The server on a socket: slow clients, many clients, and the end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,14 +8,29 @@ use axum::routing::get;
 use sendready::http::serve::{Bounds, serve_within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const HELLO: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
+/// A request that runs until it is told to end.
+#[derive(Default)]
+struct Slow {
+    /// Told when it has begun.
+    begun: Notify,
+    /// What ends it.
+    end: Notify,
+}
+
 async fn served(bounds: Bounds) -> (std::net::SocketAddr, CancellationToken, JoinHandle<()>) {
-    let slow = || async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    served_with(bounds, Arc::default()).await
+}
+
+async fn served_with(bounds: Bounds, slow: Arc<Slow>) -> (std::net::SocketAddr, CancellationToken, JoinHandle<()>) {
+    let slow = move || async move {
+        slow.begun.notify_one();
+        slow.end.notified().await;
         "slow"
     };
     let router = Router::new()
@@ -94,7 +110,9 @@ async fn a_client_that_does_not_read_is_cut_off() {
 
 #[tokio::test]
 async fn what_runs_at_the_end_is_answered_and_nothing_new_is_accepted() {
-    let (address, stop, server) = served(Bounds { head_time_max: Duration::from_secs(60), ..bounds() }).await;
+    let slow = Arc::new(Slow::default());
+    let bounds = Bounds { head_time_max: Duration::from_secs(60), ..bounds() };
+    let (address, stop, server) = served_with(bounds, Arc::clone(&slow)).await;
     let mut idle = TcpStream::connect(address).await.unwrap();
     idle.write_all(HELLO).await.unwrap();
     let mut first = [0_u8; 15];
@@ -102,20 +120,24 @@ async fn what_runs_at_the_end_is_answered_and_nothing_new_is_accepted() {
     assert_eq!(&first, b"HTTP/1.1 200 OK");
     let mut running = TcpStream::connect(address).await.unwrap();
     running.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    slow.begun.notified().await;
     stop.cancel();
-    assert!(rest(&mut running).await.ends_with("slow"));
+    // Nobody waits at the door any more: the stop has been heard, and what runs still runs.
     rest(&mut idle).await;
+    slow.end.notify_one();
+    assert!(rest(&mut running).await.ends_with("slow"));
     tokio::time::timeout(Duration::from_secs(5), server).await.expect("it ends").unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
 async fn what_does_not_end_in_time_is_dropped() {
-    let (address, stop, server) = served(Bounds { grace: Duration::from_millis(20), ..bounds() }).await;
+    let slow = Arc::new(Slow::default());
+    let bounds = Bounds { grace: Duration::from_millis(20), ..bounds() };
+    let (address, stop, server) = served_with(bounds, Arc::clone(&slow)).await;
     let mut running = TcpStream::connect(address).await.unwrap();
     running.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    slow.begun.notified().await;
     stop.cancel();
     assert_eq!(rest(&mut running).await, "");
     server.await.unwrap();
