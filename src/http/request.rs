@@ -2,6 +2,7 @@
 //!
 //! A line never holds keys, bodies or query texts, and of the path only the route that matched.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -43,6 +44,15 @@ pub struct Watch {
     pub clock: Clock,
     /// Where such ids come from.
     pub chance: Chance,
+}
+
+/// Where a request came from, and how patient we are with it. The server adds it to each.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The other end of the connection.
+    pub address: IpAddr,
+    /// How long its body may take to come.
+    pub body_time_max: Duration,
 }
 
 /// Who made the request; filled in once the key is known.
