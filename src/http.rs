@@ -10,6 +10,7 @@ pub mod field;
 pub mod json;
 pub mod query;
 
+pub mod audit;
 pub mod document;
 pub mod etag;
 pub mod health;
@@ -74,7 +75,8 @@ pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Rou
         .route("/openapi.json", get(openapi::document))
         .route("/problems/{kind}", get(problem::pages::page))
         .layer(from_fn_with_state(state.clone(), admission::admit_stranger));
-    v1.layer(from_fn_with_state(state.clone(), idempotency::once))
+    v1.layer(from_fn_with_state(state.clone(), audit::audit))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
         .layer(from_fn_with_state(state.clone(), admission::admit))
         .merge(operations)
         .merge(open)
@@ -124,6 +126,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(mailboxes::stats::warmup_stats_put))
         .routes(routes!(mailboxes::stats::warmup_stats_list))
         .routes(routes!(breaker::accept))
+        .routes(routes!(audit::list::audit_list))
         .routes(routes!(endpoints::endpoint_list, endpoints::endpoint_add))
         .routes(routes!(endpoints::endpoint_get, endpoints::endpoint_change, endpoints::endpoint_remove))
         .routes(routes!(endpoints::endpoint_rotate))
