@@ -279,6 +279,8 @@ pub fn settings(config: &Config) -> Settings {
             window: delta(checks.breaker.window),
         },
         history_keep: config.history.keep,
+        audit_keep: config.audit.keep,
+        rate_limits: config.http.rate_limits.clone(),
         sending: Bounds { bounce_max: config.sending.bounce_max, spam_max: config.sending.spam_max },
         public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
         webhooks: WebhookSettings {

@@ -10,12 +10,15 @@ pub mod field;
 pub mod json;
 pub mod query;
 
+pub mod audit;
 pub mod document;
 pub mod etag;
 pub mod health;
 pub mod idempotency;
+pub mod limits;
 pub mod serve;
 
+mod admission;
 mod breaker;
 mod caller;
 mod clients;
@@ -43,6 +46,7 @@ use utoipa_axum::routes;
 
 use crate::chance::Chance;
 use crate::http::health::Health;
+use crate::http::limits::Limits;
 use crate::http::request::Watch;
 use crate::service::Service;
 use crate::telemetry::metrics::Metrics;
@@ -55,6 +59,7 @@ struct AppState {
     service: Service,
     health: Health,
     metrics: Option<Metrics>,
+    limits: Limits,
 }
 
 /// The whole HTTP interface over `service`.
@@ -62,13 +67,19 @@ struct AppState {
 /// `/readyz` tells what was said to `health`; `/metrics` is there where there are `metrics`.
 pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Router {
     let watch = Watch { clock: service.clock().clone(), chance: Chance::System };
-    let state = AppState { service, health, metrics };
+    let limits = Limits::new(&service.settings().rate_limits);
+    let state = AppState { service, health, metrics, limits };
     let (v1, _) = v1().split_for_parts();
     let (operations, _) = operations().split_for_parts();
-    v1.layer(from_fn_with_state(state.clone(), idempotency::once))
-        .merge(operations)
+    let open = Router::new()
         .route("/openapi.json", get(openapi::document))
         .route("/problems/{kind}", get(problem::pages::page))
+        .layer(from_fn_with_state(state.clone(), admission::admit_stranger));
+    v1.layer(from_fn_with_state(state.clone(), audit::audit))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
+        .layer(from_fn_with_state(state.clone(), admission::admit))
+        .merge(operations)
+        .merge(open)
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
         .layer(CatchPanicLayer::custom(request::on_panic))
@@ -115,6 +126,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(mailboxes::stats::warmup_stats_put))
         .routes(routes!(mailboxes::stats::warmup_stats_list))
         .routes(routes!(breaker::accept))
+        .routes(routes!(audit::list::audit_list))
         .routes(routes!(endpoints::endpoint_list, endpoints::endpoint_add))
         .routes(routes!(endpoints::endpoint_get, endpoints::endpoint_change, endpoints::endpoint_remove))
         .routes(routes!(endpoints::endpoint_rotate))

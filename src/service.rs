@@ -5,6 +5,7 @@
 //!
 //! A thing of another client is no such thing, never a forbidden one: its existence is not told.
 
+pub mod audit;
 pub mod breaker;
 pub mod caller;
 pub mod checks;
@@ -58,6 +59,7 @@ pub use crate::store::{
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::providers::Profile;
+use crate::config::rates::RateLimits;
 use crate::sending::health::Bounds;
 use crate::service::keys::KeyCache;
 use crate::service::schedule::Rhythm;
@@ -89,6 +91,10 @@ pub struct Settings {
     pub breaker: Rule,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
+    /// For how long it is kept who changed what. `audit.keep`.
+    pub audit_keep: Duration,
+    /// How many requests may come. `http.rate_limits`.
+    pub rate_limits: RateLimits,
     /// Above which rates a mailbox is paused. `sending.*`.
     pub sending: Bounds,
     /// How the world reaches us, without a slash at its end. `http.public_url`.

@@ -15,7 +15,7 @@ use crate::http::field;
 use crate::http::json;
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::clients::{AllocationView, Used};
 use crate::service::{Client, Service};
 
@@ -131,9 +131,9 @@ pub(super) async fn client_list(
     mut query: Query,
 ) -> Result<Json<List<ClientBody>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.client_list(&caller, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, ClientBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), ClientBody::of)))
 }
 
 /// One client.

@@ -18,7 +18,7 @@ use crate::http::idempotency::ShownOnce;
 use crate::http::json::{self, Nothing};
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
 use crate::service::endpoints::{EndpointPatch, EndpointRequest, EndpointRow, Kind};
 
@@ -160,9 +160,9 @@ pub(super) async fn endpoint_list(
     mut query: Query,
 ) -> Result<Json<List<EndpointBody>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.endpoint_list(&caller, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, EndpointBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), EndpointBody::of)))
 }
 
 /// One webhook endpoint.

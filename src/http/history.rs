@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::http::caller::{At, Known};
 use crate::http::list::List;
 use crate::http::problem::{Kind, Problem};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::{CheckRow, EventRow, Service};
 
 /// A check.
@@ -102,9 +102,9 @@ pub(super) async fn checks(
     mut query: Query,
 ) -> Result<Json<List<CheckBody>>, Problem> {
     let (limit, before) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.checks(&caller, id, before, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, CheckBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), CheckBody::of)))
 }
 
 /// One check, with its evidence.
@@ -139,7 +139,7 @@ pub(super) async fn events(
     mut query: Query,
 ) -> Result<Json<List<EventBody>>, Problem> {
     let (limit, before) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.events(&caller, id, before, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, EventBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), EventBody::of)))
 }

@@ -16,7 +16,7 @@ use crate::http::caller::{At, Known};
 use crate::http::list::List;
 use crate::http::mailboxes::body::MailboxBody;
 use crate::http::problem::Problem;
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
 
 /// List a domain's mailboxes, in the order of their ids. Deleted ones are not listed.
@@ -32,10 +32,10 @@ pub(super) async fn mailbox_list(
     mut query: Query,
 ) -> Result<Json<List<MailboxBody>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.mailbox_list(&caller, id, after, limit).await?;
     let today = service.today();
-    Ok(Json(List::of(page, cursor_of_id, |row| MailboxBody::of(row, today))))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), |row| MailboxBody::of(row, today))))
 }
 
 /// One mailbox, deleted ones too.

@@ -33,6 +33,8 @@ pub enum Kind {
     BadQuery,
     /// A header is not what it must be.
     BadHeader,
+    /// What came is no HTTP/1.1 request.
+    BadRequest,
     /// No key, or none that we know.
     Unauthorized,
     /// A known key, whose role may not do this.
@@ -89,6 +91,10 @@ pub enum Kind {
     IdempotencyKeyReused,
     /// More verifications than a domain gets a minute.
     TooManyVerifications,
+    /// More requests than a limit allows.
+    TooManyRequests,
+    /// The head of the request is larger than is read.
+    HeadTooLarge,
     /// A fault of ours.
     Internal,
     /// The database is away, or the work took too long.
@@ -97,10 +103,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 33] = [
+    pub const ALL: [Kind; 36] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
+        Kind::BadRequest,
         Kind::Unauthorized,
         Kind::Forbidden,
         Kind::NotFound,
@@ -129,6 +136,8 @@ impl Kind {
         Kind::Invalid,
         Kind::IdempotencyKeyReused,
         Kind::TooManyVerifications,
+        Kind::TooManyRequests,
+        Kind::HeadTooLarge,
         Kind::Internal,
         Kind::Unavailable,
     ];
@@ -140,6 +149,7 @@ impl Kind {
             Kind::BadJson => (S::BAD_REQUEST, "bad-json", "The body is not JSON"),
             Kind::BadQuery => (S::BAD_REQUEST, "bad-query", "A query parameter is wrong"),
             Kind::BadHeader => (S::BAD_REQUEST, "bad-header", "A header is wrong"),
+            Kind::BadRequest => (S::BAD_REQUEST, "bad-request", "The request is malformed"),
             Kind::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "An API key is needed"),
             Kind::Forbidden => (S::FORBIDDEN, "forbidden", "This key may not do that"),
             Kind::NotFound => (S::NOT_FOUND, "not-found", "Nothing is here"),
@@ -174,6 +184,10 @@ impl Kind {
                 (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key came with another body")
             }
             Kind::TooManyVerifications => (S::TOO_MANY_REQUESTS, "too-many-verifications", "Asked to verify too often"),
+            Kind::TooManyRequests => (S::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
+            Kind::HeadTooLarge => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", "The head of the request is too large")
+            }
             Kind::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
             Kind::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Try again later"),
         }
@@ -285,6 +299,7 @@ impl From<Error> for Problem {
             Error::NoSuchDelivery(_) => Kind::NoSuchDelivery,
             Error::TooManyEndpoints { .. } => Kind::TooManyWebhookEndpoints,
             Error::Forbidden { .. } => Kind::Forbidden,
+            Error::KeyExpired(_) => Kind::Unauthorized,
             Error::Invalid(_) => Kind::Invalid,
             Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,
             Error::DomainBusy | Error::EndpointBusy => Kind::Unavailable,

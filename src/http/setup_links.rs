@@ -19,7 +19,7 @@ use crate::http::idempotency::ShownOnce;
 use crate::http::json::{Fields, MaybeJson};
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
 use crate::service::setup_links::{EXPIRES_IN, EXPIRES_IN_MAX, SetupLinkRow};
 
@@ -110,9 +110,9 @@ pub(super) async fn setup_link_list(
     mut query: Query,
 ) -> Result<Json<List<SetupLink>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.setup_link_list(&caller, domain_id, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, SetupLink::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), SetupLink::of)))
 }
 
 /// A setup link, without its token.

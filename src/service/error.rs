@@ -47,6 +47,9 @@ pub enum Error {
     /// Others kept replacing the endpoint's secret while it was to be replaced; try again.
     #[error("the endpoint's secret is being replaced by others")]
     EndpointBusy,
+    /// The key is a right one, and has expired.
+    #[error("the key has expired at {}; ask for a new one", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
+    KeyExpired(DateTime<Utc>),
     /// The caller's role may not do this at all.
     #[error("this needs {needs}")]
     Forbidden {

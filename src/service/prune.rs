@@ -1,4 +1,4 @@
-//! Forgetting: history past `history.keep`, and answers to repeated requests past their time.
+//! Forgetting: history past `history.keep`, who changed what past `audit.keep`, and answers to repeated requests past their time.
 //!
 //! In small steps, so that none holds a lock that somebody notices. The newest check of a domain stays, for its
 //! flags rest on it.
@@ -27,11 +27,14 @@ pub enum Old {
     Answers,
     /// Setup links that ended long ago.
     SetupLinks,
+    /// Who changed what.
+    Audit,
 }
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 6] = [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks];
+    pub const ALL: [Old; 7] =
+        [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks, Old::Audit];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Old {
             Old::Receipts => "webhook ids",
             Old::Answers => "idempotency keys",
             Old::SetupLinks => "setup links",
+            Old::Audit => "lines of who changed what",
         }
     }
 }
@@ -66,6 +70,7 @@ impl Service {
             Old::Checks | Old::Events | Old::Deliveries | Old::SetupLinks => {
                 TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX)
             }
+            Old::Audit => TimeDelta::from_std(self.settings.audit_keep).unwrap_or(TimeDelta::MAX),
             Old::Receipts => receipt::KEPT,
             Old::Answers => KEPT,
         };
@@ -80,6 +85,7 @@ impl Service {
             Old::Receipts => self.store.receipt_prune(before, STEP_ROWS_MAX).await?,
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
             Old::SetupLinks => self.store.setup_link_prune(before, STEP_ROWS_MAX).await?,
+            Old::Audit => self.store.audit_prune(before, STEP_ROWS_MAX).await?,
         };
         Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })
     }

@@ -12,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod audit;
 pub mod breaker;
 pub mod client;
 pub mod delivery;
@@ -165,6 +166,7 @@ pub fn statements() -> Vec<Sql> {
         send::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,
+        audit::STATEMENTS,
         warmup::STATEMENTS,
         warmup_stats::STATEMENTS,
         webhook_word::STATEMENTS,

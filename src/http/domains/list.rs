@@ -8,7 +8,7 @@ use crate::http::caller::Known;
 use crate::http::domains::body::DomainBody;
 use crate::http::list::List;
 use crate::http::problem::Problem;
-use crate::http::query::{Query, cursor_of_place};
+use crate::http::query::Query;
 use crate::service::{DomainFilter, Failing, Service};
 use crate::verify::purpose::Purpose;
 use crate::verify::standing::Status;
@@ -38,9 +38,9 @@ pub(in crate::http) async fn domain_list(
         q: query.take("q", prefix).filter(|text| !text.is_empty()),
     };
     let (limit, after) = (query.limit(), query.cursor_place());
-    query.end()?;
+    let list = query.end()?;
     let page = service.domain_list(&caller, &filter, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_place, DomainBody::of)))
+    Ok(Json(List::of(page, |place| list.cursor_of_place(place), DomainBody::of)))
 }
 
 fn status(text: &str) -> Result<Status, String> {

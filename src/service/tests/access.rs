@@ -151,7 +151,7 @@ async fn a_key_opens_until_it_is_revoked() {
     assert_eq!((operator.role, operator.client_id), (Role::Operator, None));
 
     let client = world.client(Tier::Velocity).await;
-    let request = KeyRequest { role: Role::Client, client_id: Some(client.id), name: None };
+    let request = KeyRequest { role: Role::Client, client_id: Some(client.id), name: None, expires_in: None };
     let (row, secret) = service.key_create(&request).await.unwrap();
     let caller = service.authenticate(secret.expose_secret()).await.unwrap().unwrap();
     assert_eq!((caller.role, caller.client_id, caller.key_id), (Role::Client, Some(client.id), row.id));
@@ -167,7 +167,7 @@ async fn a_key_opens_until_it_is_revoked() {
 #[tokio::test]
 async fn a_revocation_elsewhere_holds_within_five_seconds() {
     let world = World::new().await;
-    let request = KeyRequest { role: Role::Operator, client_id: None, name: Some("x".to_owned()) };
+    let request = KeyRequest { role: Role::Operator, client_id: None, name: Some("x".to_owned()), expires_in: None };
     let (row, secret) = world.service.key_create(&request).await.unwrap();
     let open = async || world.service.authenticate(secret.expose_secret()).await.unwrap().is_some();
     assert!(open().await);
@@ -182,7 +182,7 @@ async fn a_revocation_elsewhere_holds_within_five_seconds() {
 async fn keys_are_whose_they_must_be() {
     let world = World::new().await;
     let create =
-        async |role, client_id| word(world.service.key_create(&KeyRequest { role, client_id, name: None }).await);
+        async |role, client_id| word(world.service.key_create(&KeyRequest { role, client_id, name: None, expires_in: None }).await);
     assert_eq!(create(Role::Client, None).await, "invalid /client_id");
     assert_eq!(create(Role::Operator, Some(Uuid::nil())).await, "invalid /client_id");
     assert_eq!(create(Role::Client, Some(Uuid::nil())).await, "no such client");
