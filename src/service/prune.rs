@@ -27,11 +27,14 @@ pub enum Old {
     Answers,
     /// Setup links that ended long ago.
     SetupLinks,
+    /// What other clients were to publish to be given a domain, and have not in time.
+    Claims,
 }
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 6] = [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks];
+    pub const ALL: [Old; 7] =
+        [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks, Old::Claims];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Old {
             Old::Receipts => "webhook ids",
             Old::Answers => "idempotency keys",
             Old::SetupLinks => "setup links",
+            Old::Claims => "claims",
         }
     }
 }
@@ -68,6 +72,7 @@ impl Service {
             }
             Old::Receipts => receipt::KEPT,
             Old::Answers => KEPT,
+            Old::Claims => TimeDelta::zero(),
         };
         // Before the beginning of time: everything is kept.
         let Some(before) = self.clock.now().checked_sub_signed(keep) else {
@@ -80,6 +85,7 @@ impl Service {
             Old::Receipts => self.store.receipt_prune(before, STEP_ROWS_MAX).await?,
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
             Old::SetupLinks => self.store.setup_link_prune(before, STEP_ROWS_MAX).await?,
+            Old::Claims => self.store.ownership_prune(before, STEP_ROWS_MAX).await?,
         };
         Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })
     }

@@ -53,7 +53,7 @@ async fn what_is_another_s_is_not_there() {
     assert_eq!(service.domain_list(&own, &DomainFilter::default(), None, 50).await.unwrap().items.len(), 2);
     assert_eq!(service.client_list(&own, None, 50).await.unwrap().items.len(), 1);
     assert_eq!(word(service.domain_register(&foreign, &registration(other.id, "example.test")).await), {
-        Error::DomainTaken.to_string()
+        Error::DomainTaken { claim: None }.to_string()
     });
     assert_eq!(
         word(service.domain_register(&own, &registration(row.client_id, "example.test")).await),
