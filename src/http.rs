@@ -30,6 +30,7 @@ mod list;
 mod look;
 mod mailboxes;
 mod openapi;
+mod ownership;
 mod records;
 mod setup_links;
 mod stream;
@@ -106,6 +107,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(domains::list::domain_list, domains::register::domain_register))
         .routes(routes!(domains::domain_get, domains::change::domain_change, domains::domain_delete))
         .routes(routes!(domains::domain_by_name))
+        .routes(routes!(ownership::domain_transfer))
         .routes(routes!(records::records))
         .routes(routes!(records::verify))
         .routes(routes!(stream::stream))

@@ -20,6 +20,7 @@ pub mod history;
 pub mod idempotency;
 pub mod keys;
 pub mod mailboxes;
+pub mod ownership;
 pub mod prune;
 pub mod readiness;
 pub mod records;

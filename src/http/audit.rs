@@ -177,8 +177,7 @@ impl FieldNames {
     pub(super) fn note(&self, body: &Map<String, Value>) {
         let mut names = String::new();
         for name in body.keys() {
-            let shown: String =
-                name.chars().filter(char::is_ascii_graphic).take(FIELD_CHARACTERS_MAX).collect();
+            let shown: String = name.chars().filter(char::is_ascii_graphic).take(FIELD_CHARACTERS_MAX).collect();
             if names.len() + shown.len() + 1 > FIELDS_CHARACTERS_MAX {
                 break;
             }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::http::ownership::ChallengeBody;
 use crate::service;
 use crate::service::{Error, StoreError};
 use crate::telemetry::chain;
@@ -238,6 +239,8 @@ pub struct Problem {
     pub errors: Vec<FieldFault>,
     /// When to come back. Every 429 and 503 says so, with a default.
     pub retry_after: Option<Duration>,
+    /// What to publish to be given another's domain.
+    pub ownership: Option<ChallengeBody>,
     /// The chain of causes of a fault of ours, for the log alone.
     pub cause: Option<String>,
 }
@@ -245,7 +248,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of this kind that says no more.
     pub fn new(kind: Kind) -> Problem {
-        Problem { kind, detail: None, errors: Vec::new(), retry_after: None, cause: None }
+        Problem { kind, detail: None, errors: Vec::new(), retry_after: None, ownership: None, cause: None }
     }
 
     /// A problem of this kind, and what is wrong this time.
@@ -301,10 +304,10 @@ impl From<Error> for Problem {
             Error::Forbidden { .. } => Kind::Forbidden,
             Error::KeyExpired(_) => Kind::Unauthorized,
             Error::Invalid(_) => Kind::Invalid,
-            Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,
+            Error::DomainOwn | Error::DomainTaken { .. } => Kind::DomainTaken,
             Error::DomainBusy | Error::EndpointBusy => Kind::Unavailable,
             Error::DomainMalformed(_) => Kind::DomainMalformed,
-            Error::AllocationExceeded { .. } => Kind::AllocationExceeded,
+            Error::AllocationExceeded { .. } | Error::TransferExceeds(_) => Kind::AllocationExceeded,
             Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,
             Error::TooManyVerifications { .. } => Kind::TooManyVerifications,
             Error::Store(StoreError::Unavailable { .. }) => Kind::Unavailable,
@@ -314,6 +317,9 @@ impl From<Error> for Problem {
         let detail = Some(error.to_string());
         match error {
             Error::Invalid(faults) => Problem::invalid(faults.into_iter().map(FieldFault::from).collect()),
+            Error::DomainTaken { claim } => {
+                Problem { detail, ownership: claim.map(ChallengeBody::of), ..Problem::new(kind) }
+            }
             Error::TooManyVerifications { retry_after } => {
                 Problem { detail, ..Problem::new(kind) }.retry_after(retry_after)
             }
@@ -365,6 +371,9 @@ pub struct ProblemBody {
     /// Which fields are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldFault>,
+    /// With `domain-taken`, where the domain's holder has proven nothing: publish this, and the domain becomes yours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ownership: Option<ChallengeBody>,
 }
 
 impl IntoResponse for Problem {
@@ -373,7 +382,14 @@ impl IntoResponse for Problem {
         let wait = self.seconds_to_wait();
         let detail = self.detail.filter(|_| !status.is_server_error());
         let kind = format!("/problems/{word}");
-        let body = ProblemBody { kind, title, status: status.as_u16(), detail, errors: self.errors };
+        let body = ProblemBody {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail,
+            errors: self.errors,
+            ownership: self.ownership,
+        };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

@@ -15,6 +15,7 @@ use crate::http::document::{Document, Kept};
 use crate::http::etag;
 use crate::http::json::Nothing;
 use crate::http::look::{Onlooker, Seen};
+use crate::http::ownership::OwnershipRecordBody;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::Query;
 use crate::service::Service;
@@ -119,6 +120,7 @@ pub(super) fn document(view: &RecordsView) -> Document {
         breaker_open: view.breaker_open,
         stale_since: row.stale_since,
         poll_after_seconds: view.poll_after.as_secs(),
+        ownership: view.ownership.as_ref().map(|(own, seen)| OwnershipRecordBody::of(own, seen, &view.report)),
         requirements: view.requirements,
         changed_at: view.changed_at.clone(),
     };

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::checker::JudgeFault;
 use crate::sending::tier::{Resource, Tier};
+use crate::service::ownership::{ClaimView, Exceeded};
 use crate::store::StoreError;
 
 /// Why a use case gave nothing. All but [`Error::Store`] and [`Error::Judge`] are the caller's to mend.
@@ -63,8 +64,11 @@ pub enum Error {
     #[error("this client has the domain already")]
     DomainOwn,
     /// Another client has the domain, or had it.
-    #[error("the domain is registered by another client")]
-    DomainTaken,
+    #[error("the domain is registered by another client{}", if .claim.is_some() { CLAIMABLE } else { "" })]
+    DomainTaken {
+        /// What to publish to be given it; nothing where the other has proven that it is his.
+        claim: Option<ClaimView>,
+    },
     /// Others kept changing the domain while it was to be changed; try again.
     #[error("the domain is being changed by others")]
     DomainBusy,
@@ -110,6 +114,9 @@ pub enum Error {
         /// How many it allows.
         limit: u32,
     },
+    /// The client's tier does not allow a domain with its mailboxes.
+    #[error("{}", transfer_shown(.0))]
+    TransferExceeds(Exceeded),
     /// The table `clients` is the platform's.
     #[error("clients are managed by the platform's own database")]
     ClientsManagedElsewhere,
@@ -153,12 +160,25 @@ fn faults_shown(faults: &[FieldFault]) -> String {
     faults.iter().map(FieldFault::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
-    let what = match resource {
+/// What is said where another may have the domain.
+const CLAIMABLE: &str =
+    ", who has not proven that it is theirs: publish `ownership` as a TXT record, and it becomes yours";
+
+fn transfer_shown(Exceeded { resource, tier, used, more, limit }: &Exceeded) -> String {
+    let what = resource_shown(*resource);
+    format!("the tier {tier} allows {limit} {what}; {used} are in use, and {more} more would come with the domain")
+}
+
+fn resource_shown(resource: Resource) -> &'static str {
+    match resource {
         Resource::Domains => "domains",
         Resource::Mailboxes => "mailboxes",
         Resource::DedicatedIps => "dedicated addresses",
-    };
+    }
+}
+
+fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
+    let what = resource_shown(resource);
     let whose = tier.map_or("the client's tier".to_owned(), |tier| format!("the tier {tier}"));
     format!("{whose} allows {limit} {what}, and {used} are in use")
 }

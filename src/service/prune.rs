@@ -29,12 +29,22 @@ pub enum Old {
     SetupLinks,
     /// Who changed what.
     Audit,
+    /// What other clients were to publish to be given a domain, and have not in time.
+    Claims,
 }
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 7] =
-        [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks, Old::Audit];
+    pub const ALL: [Old; 8] = [
+        Old::Checks,
+        Old::Events,
+        Old::Deliveries,
+        Old::Receipts,
+        Old::Answers,
+        Old::SetupLinks,
+        Old::Audit,
+        Old::Claims,
+    ];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +56,7 @@ impl Old {
             Old::Answers => "idempotency keys",
             Old::SetupLinks => "setup links",
             Old::Audit => "lines of who changed what",
+            Old::Claims => "claims",
         }
     }
 }
@@ -73,6 +84,7 @@ impl Service {
             Old::Audit => TimeDelta::from_std(self.settings.audit_keep).unwrap_or(TimeDelta::MAX),
             Old::Receipts => receipt::KEPT,
             Old::Answers => KEPT,
+            Old::Claims => TimeDelta::zero(),
         };
         // Before the beginning of time: everything is kept.
         let Some(before) = self.clock.now().checked_sub_signed(keep) else {
@@ -86,6 +98,7 @@ impl Service {
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
             Old::SetupLinks => self.store.setup_link_prune(before, STEP_ROWS_MAX).await?,
             Old::Audit => self.store.audit_prune(before, STEP_ROWS_MAX).await?,
+            Old::Claims => self.store.ownership_prune(before, STEP_ROWS_MAX).await?,
         };
         Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })
     }

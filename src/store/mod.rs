@@ -29,6 +29,7 @@ pub mod mailbox_add;
 pub mod mailbox_change;
 pub mod note;
 pub mod notice;
+pub mod ownership;
 pub mod prune;
 pub mod receipt;
 pub mod requirements;
@@ -36,6 +37,7 @@ pub mod schedule;
 pub mod send;
 pub mod settle;
 pub mod setup_link;
+pub mod transfer;
 pub mod warmup;
 pub mod warmup_stats;
 pub mod webhook_word;
@@ -61,10 +63,12 @@ pub use mailbox::{MailboxDomain, MailboxRow, MailboxWatch};
 pub use mailbox_add::{MailboxAdded, NewMailbox};
 pub use mailbox_change::MailboxUpdate;
 pub use migration::{Applied, MigrateError, MigrationState};
+pub use ownership::{ClaimRow, Claimed};
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
 pub use settle::{Settled, Settlement};
+pub use transfer::{Claimant, Exceeded, Transfer, Transferred};
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
@@ -160,6 +164,7 @@ pub fn statements() -> Vec<Sql> {
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
+        ownership::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
         schedule::STATEMENTS,
@@ -167,6 +172,7 @@ pub fn statements() -> Vec<Sql> {
         settle::STATEMENTS,
         setup_link::STATEMENTS,
         audit::STATEMENTS,
+        transfer::STATEMENTS,
         warmup::STATEMENTS,
         warmup_stats::STATEMENTS,
         webhook_word::STATEMENTS,

@@ -17,7 +17,8 @@ use crate::store::delivery::write_of_domains;
 use crate::store::notice::{self, Notice};
 use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
-use crate::store::{NewEvent, Store, StoreError, warmup};
+use crate::store::transfer::{Claimant, Found, Locked, lock_claimants, take_over};
+use crate::store::{NewEvent, Store, StoreError, ownership, warmup};
 use crate::verify::evidence::stored::Stored;
 use crate::verify::standing::{Standing, SuspendedReason};
 
@@ -62,6 +63,10 @@ pub struct Settlement {
     pub took_ms: u32,
     /// What the fleet breaker is told. Nothing for what never was valid.
     pub look: Option<NewLook>,
+    /// Whether it has found the proof that the domain is its client's.
+    pub is_proven: bool,
+    /// Whose proofs it has found besides, where its client has none; those who asked first before others.
+    pub claimants: Vec<Claimant>,
     /// What is written instead where this demotes and the breaker has opened meanwhile; there whenever it demotes.
     pub withheld: Option<Box<Settlement>>,
 }
@@ -115,7 +120,7 @@ macro_rules! settle {
              follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE follow_up_at END, \
              last_follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
              check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = i.digest, \
-             binding = i.binding, \
+             binding = i.binding, ownership_proven_at = COALESCE(ownership_proven_at, i.proven), \
              updated_at = CASE WHEN i.is_other THEN i.settled_at ELSE updated_at END FROM ",
             $from,
             " WHERE ",
@@ -131,7 +136,7 @@ statements! {
         dns_configured BOOLEAN, spf BOOLEAN, dkim BOOLEAN, dmarc BOOLEAN, mx BOOLEAN, status_after TEXT, \
         verified TIMESTAMPTZ, degraded TIMESTAMPTZ, suspends TIMESTAMPTZ, suspended TEXT, recovering TIMESTAMPTZ, \
         stale TIMESTAMPTZ, checked_at TIMESTAMPTZ, earliest_at TIMESTAMPTZ, next_at TIMESTAMPTZ, \
-        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT)) ",
+        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT, proven TIMESTAMPTZ)) ",
         "i", "d.id = ANY (ARRAY(SELECT item_id FROM i)) AND ")
         => settle!("", "(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
         value->>'name_before' AS name_before, value->>'status_before' AS status_before, \
@@ -141,7 +146,7 @@ statements! {
         value->>'suspended' AS suspended, value->>'recovering' AS recovering, value->>'stale' AS stale, \
         value->>'checked_at' AS checked_at, value->>'earliest_at' AS earliest_at, value->>'next_at' AS next_at, \
         value->>'settled_at' AS settled_at, value->>'all_valid' AS all_valid, value->>'is_other' AS is_other, \
-        value->>'digest' AS digest, value->>'binding' AS binding FROM json_each($1)) AS i", "");
+        value->>'digest' AS digest, value->>'binding' AS binding, value->>'proven' AS proven FROM json_each($1)) AS i", "");
     // It was changed by SQL while it was checked: due again at once.
     GIVE_UP = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
     IS_KEPT = "SELECT EXISTS (SELECT 1 FROM sendready_checks WHERE id = $1)";
@@ -195,6 +200,7 @@ struct RowItem<'s> {
     is_other: bool,
     digest: &'s str,
     binding: Option<String>,
+    proven: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -274,6 +280,8 @@ impl Store {
         };
         let in_force = |settlement| if is_open { withheld(settlement) } else { settlement };
         let in_force: Vec<CheckResult<'_>> = results.iter().map(|(claim, given)| (*claim, in_force(*given))).collect();
+        let claimants = in_force.iter().flat_map(|(_, settlement)| &settlement.claimants);
+        let locked = lock_claimants(&mut tx, claimants.map(|claimant| claimant.client_id), OPERATION).await?;
         // In the order of their ids, so that two transactions never wait for each other.
         let mut ordered: Vec<&CheckResult<'_>> = in_force.iter().collect();
         ordered.sort_by_key(|(claim, _)| claim.domain.id);
@@ -303,11 +311,33 @@ impl Store {
             warmup::follow(&mut tx, &claim.domain, standing, dns_configured, now, OPERATION).await?;
         }
         keep(&mut tx, &written, OPERATION).await?;
+        for result in &written {
+            conclude_ownership(&mut tx, result, &locked, now, OPERATION).await?;
+        }
         let domains = written.iter().map(|(claim, _)| claim.domain.id).collect();
         self.tell_replicas(&mut tx, &Notice { is_due: false, domains }, OPERATION).await?;
         tx.commit(OPERATION).await?;
         Ok(settled)
     }
+}
+
+/// What a check means for those who ask for the domain: the holder's proof ends it, theirs transfers the domain.
+async fn conclude_ownership(
+    tx: &mut Tx,
+    (claim, settlement): &CheckResult<'_>,
+    locked: &Locked,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    if settlement.is_proven {
+        return ownership::forget(tx, claim.domain.id, operation).await;
+    }
+    if settlement.claimants.is_empty() {
+        return Ok(());
+    }
+    let Settlement { check_id, earliest_at, claimants, .. } = settlement;
+    let found = Found { check_id: *check_id, earliest_at: *earliest_at, claimants };
+    take_over(tx, &claim.domain, &found, locked, now, operation).await
 }
 
 /// What is written of a settlement while the fleet breaker is open.
@@ -368,6 +398,7 @@ fn row_item<'s>(
         is_other,
         digest: &settlement.evidence.digest,
         binding: settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?,
+        proven: settlement.is_proven.then(|| time(settlement.at)),
     })
 }
 

@@ -19,7 +19,7 @@ on_both_bare!(
 );
 
 /// Our migrations, behind the platform's two.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "018_service",
     "019_staged",
     "020_breaker",
@@ -27,6 +27,7 @@ const OURS: [&str; 8] = [
     "022_webhooks",
     "023_sending",
     "024_setup_links",
+    "025_ownership",
     "026_audit",
 ];
 

@@ -85,7 +85,11 @@ impl Refusing {
 }
 
 impl AsyncRead for Refusing {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -150,9 +154,9 @@ fn kind_of(octets: &[u8]) -> Option<Kind> {
         _ => return None,
     };
     let head = std::str::from_utf8(octets).ok()?.strip_suffix("\r\n\r\n")?;
-    let is_ours = head.lines().any(|line| {
-        line.split_once(':').is_some_and(|(name, _)| name.eq_ignore_ascii_case(REQUEST_ID.as_str()))
-    });
+    let is_ours = head
+        .lines()
+        .any(|line| line.split_once(':').is_some_and(|(name, _)| name.eq_ignore_ascii_case(REQUEST_ID.as_str())));
     (!is_ours).then_some(kind)
 }
 

@@ -53,7 +53,7 @@ async fn what_is_another_s_is_not_there() {
     assert_eq!(service.domain_list(&own, &DomainFilter::default(), None, 50).await.unwrap().items.len(), 2);
     assert_eq!(service.client_list(&own, None, 50).await.unwrap().items.len(), 1);
     assert_eq!(word(service.domain_register(&foreign, &registration(other.id, "example.test")).await), {
-        Error::DomainTaken.to_string()
+        Error::DomainTaken { claim: None }.to_string()
     });
     assert_eq!(
         word(service.domain_register(&own, &registration(row.client_id, "example.test")).await),
@@ -181,8 +181,9 @@ async fn a_revocation_elsewhere_holds_within_five_seconds() {
 #[tokio::test]
 async fn keys_are_whose_they_must_be() {
     let world = World::new().await;
-    let create =
-        async |role, client_id| word(world.service.key_create(&KeyRequest { role, client_id, name: None, expires_in: None }).await);
+    let create = async |role, client_id| {
+        word(world.service.key_create(&KeyRequest { role, client_id, name: None, expires_in: None }).await)
+    };
     assert_eq!(create(Role::Client, None).await, "invalid /client_id");
     assert_eq!(create(Role::Operator, Some(Uuid::nil())).await, "invalid /client_id");
     assert_eq!(create(Role::Client, Some(Uuid::nil())).await, "no such client");
