@@ -289,7 +289,9 @@ impl From<Error> for Problem {
             Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,
             Error::DomainBusy | Error::EndpointBusy => Kind::Unavailable,
             Error::DomainMalformed(_) => Kind::DomainMalformed,
-            Error::AllocationExceeded { .. } => Kind::AllocationExceeded,
+            Error::AllocationExceeded { .. } | Error::TierTooSmall { .. } | Error::TooManyDedicated { .. } => {
+                Kind::AllocationExceeded
+            }
             Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,
             Error::TooManyVerifications { .. } => Kind::TooManyVerifications,
             Error::Store(StoreError::Unavailable { .. }) => Kind::Unavailable,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::checker::JudgeFault;
 use crate::sending::tier::{Resource, Tier};
-use crate::store::StoreError;
+use crate::store::{Excess, StoreError};
 
 /// Why a use case gave nothing. All but [`Error::Store`] and [`Error::Judge`] are the caller's to mend.
 #[derive(Debug, Error)]
@@ -107,6 +107,24 @@ pub enum Error {
         /// How many it allows.
         limit: u32,
     },
+    /// More is in use than the tier allows that the client is to get.
+    #[error("{}", excess_shown(*.tier, .excess))]
+    TierTooSmall {
+        /// The tier.
+        tier: Option<Tier>,
+        /// All of which there is too much; at least one.
+        excess: Vec<Excess>,
+    },
+    /// More dedicated addresses than the client's tier allows.
+    #[error("the tier {tier} allows {} and {given} were given; give at most {limit}", dedicated_shown(*.limit))]
+    TooManyDedicated {
+        /// The tier.
+        tier: Tier,
+        /// How many were given.
+        given: usize,
+        /// How many it allows.
+        limit: u32,
+    },
     /// The table `clients` is the platform's.
     #[error("clients are managed by the platform's own database")]
     ClientsManagedElsewhere,
@@ -150,12 +168,30 @@ fn faults_shown(faults: &[FieldFault]) -> String {
     faults.iter().map(FieldFault::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
-    let what = match resource {
+fn dedicated_shown(limit: u32) -> String {
+    format!("{limit} dedicated {},", if limit == 1 { "address" } else { "addresses" })
+}
+
+/// What to remove before a client can have a smaller tier.
+fn excess_shown(tier: Option<Tier>, excess: &[Excess]) -> String {
+    let each = excess.iter().map(|Excess { resource, used, limit }| {
+        let what = words(*resource);
+        format!("{limit} {what}, and {used} are in use: remove {}", used.saturating_sub(*limit))
+    });
+    let whose = tier.map_or("the tier".to_owned(), |tier| format!("the tier {tier}"));
+    format!("{whose} allows {}", each.collect::<Vec<_>>().join("; "))
+}
+
+fn words(resource: Resource) -> &'static str {
+    match resource {
         Resource::Domains => "domains",
         Resource::Mailboxes => "mailboxes",
         Resource::DedicatedIps => "dedicated addresses",
-    };
+    }
+}
+
+fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
+    let what = words(resource);
     let whose = tier.map_or("the client's tier".to_owned(), |tier| format!("the tier {tier}"));
     format!("{whose} allows {limit} {what}, and {used} are in use")
 }

@@ -14,6 +14,7 @@ pub mod migration;
 
 pub mod breaker;
 pub mod client;
+pub mod dedicated;
 pub mod delivery;
 pub mod delivery_claim;
 pub mod domain;
@@ -44,8 +45,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use breaker::{Asked, NewLook};
-pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
+pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Excess, Usage};
 pub use db::Db;
+pub use dedicated::DedicatedReplaced;
 pub use delivery::{DeliveryRow, DeliveryStatus};
 pub use delivery_claim::{Attempt, DeliveryClaim, DeliverySettled, Disabling, Waiting, Which};
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
@@ -144,6 +146,7 @@ pub fn statements() -> Vec<Sql> {
         connect::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
+        dedicated::STATEMENTS,
         delivery::STATEMENTS,
         delivery_claim::STATEMENTS,
         domain::STATEMENTS,
