@@ -116,7 +116,7 @@ impl Store {
 
 async fn texts(tx: &mut Tx, client_id: Uuid, operation: &'static str) -> Result<BTreeSet<String>, StoreError> {
     let texts: Vec<String> =
-        tx!(tx, ADDRESSES, |sql, connection| { sqlx::query_scalar(sql).bind(client_id).fetch_all(connection).await })
+        tx!(tx, ADDRESSES, |sql, connection| sqlx::query_scalar(sql).bind(client_id).fetch_all(connection).await)
             .map_err(StoreError::at(operation))?;
     Ok(texts.into_iter().collect())
 }

@@ -24,13 +24,16 @@ pub mod endpoint;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod listing;
 pub mod mailbox;
 pub mod mailbox_add;
 pub mod mailbox_change;
 pub mod note;
 pub mod notice;
+pub mod organization;
 pub mod prune;
 pub mod receipt;
+pub mod reputation;
 pub mod requirements;
 pub mod schedule;
 pub mod send;
@@ -58,10 +61,13 @@ pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
 pub use key::{KeyAdded, KeyRow, NewKey, Role};
+pub use listing::{ListTold, ListingRow};
 pub use mailbox::{MailboxDomain, MailboxRow, MailboxWatch};
 pub use mailbox_add::{MailboxAdded, NewMailbox};
 pub use mailbox_change::MailboxUpdate;
 pub use migration::{Applied, MigrateError, MigrationState};
+pub use organization::{AgeRow, AgeTold, DomainOrganization, OrganizationClaim};
+pub use reputation::ReputationFacts;
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
@@ -156,14 +162,17 @@ pub fn statements() -> Vec<Sql> {
         history::STATEMENTS,
         idempotency::STATEMENTS,
         key::STATEMENTS,
+        listing::STATEMENTS,
         mailbox::STATEMENTS,
         mailbox_add::STATEMENTS,
         mailbox_change::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
+        organization::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
+        reputation::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
         settle::STATEMENTS,
