@@ -104,6 +104,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(clients::client_list, clients::client_add))
         .routes(routes!(clients::client_get, clients::client_change))
         .routes(routes!(clients::client_allocation))
+        .routes(routes!(clients::dedicated_replace))
         .routes(routes!(domains::list::domain_list, domains::register::domain_register))
         .routes(routes!(domains::domain_get, domains::change::domain_change, domains::domain_delete))
         .routes(routes!(domains::domain_by_name))

@@ -11,6 +11,7 @@ pub mod caller;
 pub mod checks;
 pub mod clients;
 pub mod daily;
+pub mod dedicated;
 pub mod deliveries;
 pub mod dns_changes;
 pub mod domains;

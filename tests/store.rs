@@ -6,6 +6,7 @@ mod announce;
 mod breaker;
 mod clients;
 mod connection;
+mod dedicated;
 mod domains;
 mod keys;
 mod mailboxes;

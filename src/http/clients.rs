@@ -1,5 +1,7 @@
 //! Clients and what they use (contract §3.1).
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,6 +20,7 @@ use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::{NoQuery, Query};
 use crate::service::clients::{AllocationView, Used};
 use crate::service::{Client, Service};
+use crate::verify::expectation::ADDRESSES_MAX;
 
 /// A client to make.
 #[derive(ToSchema)]
@@ -55,13 +58,25 @@ pub(super) struct ClientBody {
     tier: Option<&'static str>,
     /// When it was made, where that is known.
     created_at: Option<DateTime<Utc>>,
+    /// Its dedicated addresses: each of its domains must let them send.
+    #[schema(value_type = Vec<String>, example = json!(["192.0.2.10"]))]
+    dedicated_ips: Vec<IpAddr>,
 }
 
 impl ClientBody {
     fn of(client: Client) -> ClientBody {
-        let Client { id, name, tier, created_at } = client;
-        ClientBody { id, name, tier: tier.map(|tier| tier.as_str()), created_at }
+        let Client { id, name, tier, created_at, dedicated_ips } = client;
+        ClientBody { id, name, tier: tier.map(|tier| tier.as_str()), created_at, dedicated_ips }
     }
+}
+
+/// The dedicated addresses of a client, all of them.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `dedicated_replace` reads; tests hold the two together")]
+pub(super) struct DedicatedIps {
+    /// IPv4 and IPv6 addresses that the Internet reaches, none twice; empty: none.
+    #[schema(value_type = Vec<String>, example = json!(["192.0.2.10"]), max_items = 32)]
+    ips: Vec<IpAddr>,
 }
 
 /// What a client uses, and may.
@@ -178,4 +193,31 @@ pub(super) async fn client_allocation(
     _: NoQuery,
 ) -> Result<Json<AllocationBody>, Problem> {
     Ok(Json(AllocationBody::of(service.client_allocation(&caller, id).await?)))
+}
+
+/// Replace a client's dedicated addresses. Operators only.
+///
+/// Each of the client's domains must let them send from now on, and is checked at once. Of a verified domain a new
+/// address is staged: it binds when the domain's SPF record lets it send for the first time. The same again changes
+/// nothing.
+#[utoipa::path(put, path = "/v1/clients/{id}/dedicated-ips", tag = "clients", params(("id" = Uuid, Path, description = "The client.")),
+    request_body = DedicatedIps, responses(
+    (status = 200, description = "The client as it stands now.", body = ClientBody),
+    (status = 409, description = "`allocation-exceeded`: more than the tier allows; nothing has changed.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`invalid`: an address that the Internet does not reach, stands there twice, or belongs to another client; nothing has changed.", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn dedicated_replace(
+    State(service): State<Service>,
+    Known(caller): Known,
+    At(id): At<Uuid>,
+    _: NoQuery,
+    body: json::Json,
+) -> Result<Json<ClientBody>, Problem> {
+    let ips = body.read(|fields| {
+        if !fields.has("ips") {
+            return fields.need("ips", |_| Err::<Vec<IpAddr>, _>("is needed".to_owned()));
+        }
+        fields.list("ips", ADDRESSES_MAX, field::address)
+    })?;
+    Ok(Json(ClientBody::of(service.dedicated_replace(&caller, id, &ips).await?)))
 }

@@ -307,7 +307,10 @@ impl From<Error> for Problem {
             Error::DomainOwn | Error::DomainTaken { .. } => Kind::DomainTaken,
             Error::DomainBusy | Error::EndpointBusy => Kind::Unavailable,
             Error::DomainMalformed(_) => Kind::DomainMalformed,
-            Error::AllocationExceeded { .. } | Error::TransferExceeds(_) => Kind::AllocationExceeded,
+            Error::AllocationExceeded { .. }
+            | Error::TransferExceeds(_)
+            | Error::TierTooSmall { .. }
+            | Error::TooManyDedicated { .. } => Kind::AllocationExceeded,
             Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,
             Error::TooManyVerifications { .. } => Kind::TooManyVerifications,
             Error::Store(StoreError::Unavailable { .. }) => Kind::Unavailable,

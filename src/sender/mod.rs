@@ -15,6 +15,7 @@
 //! Connections are not kept: each attempt looks up and checks anew.
 
 mod answer;
+pub mod fetch;
 pub mod names;
 pub mod target;
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::checker::JudgeFault;
 use crate::sending::tier::{Resource, Tier};
 use crate::service::ownership::{ClaimView, Exceeded};
-use crate::store::StoreError;
+use crate::store::{Excess, StoreError};
 
 /// Why a use case gave nothing. All but [`Error::Store`] and [`Error::Judge`] are the caller's to mend.
 #[derive(Debug, Error)]
@@ -117,6 +117,24 @@ pub enum Error {
     /// The client's tier does not allow a domain with its mailboxes.
     #[error("{}", transfer_shown(.0))]
     TransferExceeds(Exceeded),
+    /// More is in use than the tier allows that the client is to get.
+    #[error("{}", excess_shown(*.tier, .excess))]
+    TierTooSmall {
+        /// The tier.
+        tier: Option<Tier>,
+        /// All of which there is too much; at least one.
+        excess: Vec<Excess>,
+    },
+    /// More dedicated addresses than the client's tier allows.
+    #[error("the tier {tier} allows {} and {given} were given; give at most {limit}", dedicated_shown(*.limit))]
+    TooManyDedicated {
+        /// The tier.
+        tier: Tier,
+        /// How many were given.
+        given: usize,
+        /// How many it allows.
+        limit: u32,
+    },
     /// The table `clients` is the platform's.
     #[error("clients are managed by the platform's own database")]
     ClientsManagedElsewhere,
@@ -167,6 +185,20 @@ const CLAIMABLE: &str =
 fn transfer_shown(Exceeded { resource, tier, used, more, limit }: &Exceeded) -> String {
     let what = resource_shown(*resource);
     format!("the tier {tier} allows {limit} {what}; {used} are in use, and {more} more would come with the domain")
+}
+
+fn dedicated_shown(limit: u32) -> String {
+    format!("{limit} dedicated {},", if limit == 1 { "address" } else { "addresses" })
+}
+
+/// What to remove before a client can have a smaller tier.
+fn excess_shown(tier: Option<Tier>, excess: &[Excess]) -> String {
+    let each = excess.iter().map(|Excess { resource, used, limit }| {
+        let what = resource_shown(*resource);
+        format!("{limit} {what}, and {used} are in use: remove {}", used.saturating_sub(*limit))
+    });
+    let whose = tier.map_or("the tier".to_owned(), |tier| format!("the tier {tier}"));
+    format!("{whose} allows {}", each.collect::<Vec<_>>().join("; "))
 }
 
 fn resource_shown(resource: Resource) -> &'static str {

@@ -15,6 +15,7 @@ pub mod migration;
 pub mod audit;
 pub mod breaker;
 pub mod client;
+pub mod dedicated;
 pub mod delivery;
 pub mod delivery_claim;
 pub mod domain;
@@ -24,14 +25,17 @@ pub mod endpoint;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod listing;
 pub mod mailbox;
 pub mod mailbox_add;
 pub mod mailbox_change;
 pub mod note;
 pub mod notice;
+pub mod organization;
 pub mod ownership;
 pub mod prune;
 pub mod receipt;
+pub mod reputation;
 pub mod requirements;
 pub mod schedule;
 pub mod send;
@@ -47,8 +51,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use breaker::{Asked, NewLook};
-pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
+pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Excess, Usage};
 pub use db::Db;
+pub use dedicated::DedicatedReplaced;
 pub use delivery::{DeliveryRow, DeliveryStatus};
 pub use delivery_claim::{Attempt, DeliveryClaim, DeliverySettled, Disabling, Waiting, Which};
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
@@ -59,11 +64,14 @@ pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
 pub use key::{KeyAdded, KeyRow, NewKey, Role};
+pub use listing::{ListTold, ListingRow};
 pub use mailbox::{MailboxDomain, MailboxRow, MailboxWatch};
 pub use mailbox_add::{MailboxAdded, NewMailbox};
 pub use mailbox_change::MailboxUpdate;
 pub use migration::{Applied, MigrateError, MigrationState};
+pub use organization::{AgeRow, AgeTold, DomainOrganization, OrganizationClaim};
 pub use ownership::{ClaimRow, Claimed};
+pub use reputation::ReputationFacts;
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
@@ -149,6 +157,7 @@ pub fn statements() -> Vec<Sql> {
         connect::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
+        dedicated::STATEMENTS,
         delivery::STATEMENTS,
         delivery_claim::STATEMENTS,
         domain::STATEMENTS,
@@ -158,6 +167,7 @@ pub fn statements() -> Vec<Sql> {
         history::STATEMENTS,
         idempotency::STATEMENTS,
         key::STATEMENTS,
+        listing::STATEMENTS,
         mailbox::STATEMENTS,
         mailbox_add::STATEMENTS,
         mailbox_change::STATEMENTS,
@@ -165,8 +175,10 @@ pub fn statements() -> Vec<Sql> {
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
         ownership::STATEMENTS,
+        organization::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
+        reputation::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
         settle::STATEMENTS,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::sending::reputation::{Inputs, reputation as reputation_of};
 use crate::store::breaker::{self, NewLook};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::delivery::write_of_domains;
@@ -18,7 +19,7 @@ use crate::store::notice::{self, Notice};
 use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
 use crate::store::transfer::{Claimant, Found, Locked, lock_claimants, take_over};
-use crate::store::{NewEvent, Store, StoreError, ownership, warmup};
+use crate::store::{NewEvent, Store, StoreError, ownership, reputation, warmup};
 use crate::verify::evidence::stored::Stored;
 use crate::verify::standing::{Standing, SuspendedReason};
 
@@ -121,6 +122,7 @@ macro_rules! settle {
              last_follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
              check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = i.digest, \
              binding = i.binding, ownership_proven_at = COALESCE(ownership_proven_at, i.proven), \
+             reputation_score = COALESCE(i.score, reputation_score), \
              updated_at = CASE WHEN i.is_other THEN i.settled_at ELSE updated_at END FROM ",
             $from,
             " WHERE ",
@@ -136,7 +138,7 @@ statements! {
         dns_configured BOOLEAN, spf BOOLEAN, dkim BOOLEAN, dmarc BOOLEAN, mx BOOLEAN, status_after TEXT, \
         verified TIMESTAMPTZ, degraded TIMESTAMPTZ, suspends TIMESTAMPTZ, suspended TEXT, recovering TIMESTAMPTZ, \
         stale TIMESTAMPTZ, checked_at TIMESTAMPTZ, earliest_at TIMESTAMPTZ, next_at TIMESTAMPTZ, \
-        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT, proven TIMESTAMPTZ)) ",
+        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT, proven TIMESTAMPTZ, score DOUBLE PRECISION)) ",
         "i", "d.id = ANY (ARRAY(SELECT item_id FROM i)) AND ")
         => settle!("", "(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
         value->>'name_before' AS name_before, value->>'status_before' AS status_before, \
@@ -146,7 +148,8 @@ statements! {
         value->>'suspended' AS suspended, value->>'recovering' AS recovering, value->>'stale' AS stale, \
         value->>'checked_at' AS checked_at, value->>'earliest_at' AS earliest_at, value->>'next_at' AS next_at, \
         value->>'settled_at' AS settled_at, value->>'all_valid' AS all_valid, value->>'is_other' AS is_other, \
-        value->>'digest' AS digest, value->>'binding' AS binding, value->>'proven' AS proven FROM json_each($1)) AS i", "");
+        value->>'digest' AS digest, value->>'binding' AS binding, value->>'proven' AS proven, \
+         value->>'score' AS score FROM json_each($1)) AS i", "");
     // It was changed by SQL while it was checked: due again at once.
     GIVE_UP = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
     IS_KEPT = "SELECT EXISTS (SELECT 1 FROM sendready_checks WHERE id = $1)";
@@ -201,6 +204,8 @@ struct RowItem<'s> {
     digest: &'s str,
     binding: Option<String>,
     proven: Option<String>,
+    /// Nothing: as it was.
+    score: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -353,8 +358,16 @@ async fn settle_rows(
     done: &mut BTreeSet<Uuid>,
 ) -> Result<(), StoreError> {
     const OPERATION: &str = "domain_settle";
-    let items: Vec<RowItem<'_>> =
-        results.iter().map(|result| row_item(result, now, OPERATION)).collect::<Result<_, _>>()?;
+    let turned: Vec<Uuid> =
+        results.iter().filter(|result| is_other(result)).map(|(claim, _)| claim.domain.id).collect();
+    let facts = reputation::facts(tx, &turned, now, OPERATION).await?;
+    let mut items: Vec<RowItem<'_>> = Vec::with_capacity(results.len());
+    for result in results {
+        let facts = facts.get(&result.0.domain.id).map(|facts| facts.inputs);
+        let inputs = facts.map(|inputs| Inputs { flags: Some(result.1.standing.flags), ..inputs });
+        let score = inputs.map(|inputs| reputation_of(&inputs).score);
+        items.push(RowItem { score, ..row_item(result, now, OPERATION)? });
+    }
     let items = json(&items, OPERATION)?;
     let rows: Vec<Uuid> =
         tx!(tx, SETTLE, |sql, connection| sqlx::query_scalar(sql).bind(items).fetch_all(connection).await)
@@ -370,9 +383,6 @@ fn row_item<'s>(
     operation: &'static str,
 ) -> Result<RowItem<'s>, StoreError> {
     let (before, after) = (&claim.domain, &settlement.standing);
-    let is_other = before.standing().flags != after.flags
-        || before.dns_configured != settlement.dns_configured
-        || before.status != after.status;
     Ok(RowItem {
         item_id: before.id.simple().to_string(),
         token: claim.token.simple().to_string(),
@@ -395,11 +405,20 @@ fn row_item<'s>(
         next_at: settlement.next_check_at.map(time),
         settled_at: time(now),
         all_valid: settlement.all_valid,
-        is_other,
+        is_other: is_other(&(*claim, *settlement)),
         digest: &settlement.evidence.digest,
         binding: settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?,
         proven: settlement.is_proven.then(|| time(settlement.at)),
+        score: None,
     })
+}
+
+/// Whether a column of the seed changes. A first look always counts, for it is known then what was not.
+fn is_other((claim, settlement): &CheckResult<'_>) -> bool {
+    let (before, after) = (&claim.domain, &settlement.standing);
+    before.standing().flags != after.flags
+        || before.dns_configured != settlement.dns_configured
+        || before.status != after.status
 }
 
 /// What became of a result whose row is no longer as claimed.

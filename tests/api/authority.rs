@@ -35,6 +35,7 @@ const LINES: &[Line] = &[
     line("GET",    "/v1/clients/{client}",             none, [200, 200, 404, 403]),
     line("PATCH",  "/v1/clients/{client}", || Some(json!({"tier": "dominance"})), [200, 403, 404, 403]),
     line("GET",    "/v1/clients/{client}/allocation",  none, [200, 200, 404, 403]),
+    line("PUT",    "/v1/clients/{client}/dedicated-ips", || Some(json!({"ips": []})), [200, 403, 404, 403]),
     line("GET",    "/v1/domains",                      none, [200, 200, 200, 403]),
     line("GET",    "/v1/domains/{domain}",             none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/by-name/{name}",       none, [200, 200, 404, 403]),
