@@ -20,6 +20,7 @@ mod breaker;
 mod caller;
 mod clients;
 mod dns_changes;
+mod docs_page;
 mod domains;
 mod endpoints;
 mod history;
@@ -68,6 +69,8 @@ pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Rou
     v1.layer(from_fn_with_state(state.clone(), idempotency::once))
         .merge(operations)
         .route("/openapi.json", get(openapi::document))
+        .route("/docs", get(docs_page::page))
+        .route("/docs/style.css", get(docs_page::style))
         .route("/problems/{kind}", get(problem::pages::page))
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
