@@ -23,6 +23,7 @@ mod breaker;
 mod caller;
 mod clients;
 mod dns_changes;
+mod docs_page;
 mod domains;
 mod endpoints;
 mod history;
@@ -74,6 +75,8 @@ pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Rou
     let (operations, _) = operations().split_for_parts();
     let open = Router::new()
         .route("/openapi.json", get(openapi::document))
+        .route("/docs", get(docs_page::page))
+        .route("/docs/style.css", get(docs_page::style))
         .route("/problems/{kind}", get(problem::pages::page))
         .layer(from_fn_with_state(state.clone(), admission::admit_stranger));
     v1.layer(from_fn_with_state(state.clone(), audit::audit))

@@ -16,6 +16,7 @@ mod dns_server;
 mod docs;
 mod hostile;
 mod process;
+mod remote;
 mod rubbish;
 mod store;
 mod story;

@@ -97,7 +97,22 @@ fn a_result_that_cannot_be_written_is_a_fault() {
 
 #[test]
 fn every_command_has_help() {
-    for command in ["serve", "check", "records", "spf", "dmarc", "lint", "migrate", "key", "openapi", "health"] {
+    for command in [
+        "serve",
+        "check",
+        "records",
+        "spf",
+        "dmarc",
+        "lint",
+        "migrate",
+        "key",
+        "openapi",
+        "health",
+        "domains",
+        "clients",
+        "mailboxes",
+        "breaker",
+    ] {
         check("help", &[command, "--help"], &[], 0, &["Usage: sendready"]);
     }
 }

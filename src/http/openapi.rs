@@ -1,7 +1,10 @@
 //! The OpenAPI document: made from the handlers, completed here with what all of them share.
 
+pub(in crate::http) mod example;
+
 use axum::Json;
 use axum::response::IntoResponse;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
@@ -43,6 +46,8 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     for kind in shared() {
         components.responses.insert(kind.as_str().to_owned(), RefOr::T(problem_response(kind)));
     }
+    // Schemas are plain data: that they become JSON cannot fail, and without them there would only be no examples.
+    let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
     api.components = Some(components);
     api.security = Some(vec![SecurityRequirement::new(KEY, Vec::<String>::new())]);
     for (path, item) in &mut api.paths.paths {
@@ -54,6 +59,8 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
             share(operation, path, is_open);
             add_idempotency_key(operation);
         }
+        let all = [&mut item.get, &mut item.put, &mut item.patch, &mut item.delete, &mut item.post];
+        all.into_iter().flatten().for_each(|operation| add_examples(operation, &schemas));
     }
     api
 }
@@ -106,6 +113,19 @@ fn share(operation: &mut Operation, path: &str, is_open: bool) {
     for kind in kinds {
         let response = RefOr::Ref(Ref::from_response_name(kind.as_str()));
         operation.responses.responses.entry(kind.status().as_u16().to_string()).or_insert(response);
+    }
+}
+
+/// Gives each body of a request the example that its schema makes, where it has none of its own.
+fn add_examples(operation: &mut Operation, schemas: &Value) {
+    // A body that is only referred to has its example where it stands.
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        if content.example.is_none() {
+            let schema = serde_json::to_value(&content.schema).unwrap_or_default();
+            content.example = Some(example::of(&schema, schemas));
+        }
     }
 }
 

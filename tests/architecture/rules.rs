@@ -60,7 +60,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
     ("getrandom", &["chance"]),
-    ("reqwest", &["sender"]),
+    ("reqwest", &["sender", "remote"]),
     ("rustls", &["sender"]),
     ("webpki_roots", &["sender"]),
 ];
