@@ -1,0 +1,4 @@
+//! Pages for people: what they answer, and what a browser makes of them.
+
+mod headers;
+mod real;
