@@ -12,8 +12,10 @@ pub mod query;
 
 pub mod document;
 pub mod etag;
+pub mod export;
 pub mod health;
 pub mod idempotency;
+pub mod look;
 pub mod serve;
 
 mod breaker;
@@ -24,7 +26,6 @@ mod domains;
 mod endpoints;
 mod history;
 mod list;
-mod look;
 mod mailboxes;
 mod openapi;
 mod records;

@@ -7,6 +7,10 @@
 pub mod assets;
 pub mod page;
 
+mod difference;
+mod setup;
+mod shown;
+
 use axum::Router;
 use axum::routing::get;
 
@@ -14,5 +18,5 @@ use crate::service::Service;
 
 /// Every page over `service`, to be served beside the API: see [`crate::http::router_with`].
 pub fn router(service: Service) -> Router {
-    Router::new().route("/static/{file}", get(assets::asset)).with_state(service)
+    Router::new().route("/static/{file}", get(assets::asset)).merge(setup::routes()).with_state(service)
 }

@@ -2,3 +2,4 @@
 
 mod headers;
 mod real;
+mod setup;
