@@ -13,9 +13,11 @@ pub mod query;
 pub mod audit;
 pub mod document;
 pub mod etag;
+pub mod export;
 pub mod health;
 pub mod idempotency;
 pub mod limits;
+pub mod look;
 pub mod serve;
 
 mod admission;
@@ -28,7 +30,6 @@ mod domains;
 mod endpoints;
 mod history;
 mod list;
-mod look;
 mod mailboxes;
 mod openapi;
 mod ownership;
@@ -68,6 +69,11 @@ struct AppState {
 ///
 /// `/readyz` tells what was said to `health`; `/metrics` is there where there are `metrics`.
 pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Router {
+    router_with(service, health, metrics, Router::new())
+}
+
+/// The same with other routes beside it, such as pages: they get the same log, bounds and answer to a panic.
+pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, beside: Router) -> Router {
     let watch = Watch { clock: service.clock().clone(), chance: Chance::System };
     let limits = Limits::new(&service.settings().rate_limits);
     let state = AppState { service, health, metrics, limits };
@@ -78,6 +84,7 @@ pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Rou
         .route("/docs", get(docs_page::page))
         .route("/docs/style.css", get(docs_page::style))
         .route("/problems/{kind}", get(problem::pages::page))
+        .merge(beside.with_state(()))
         .layer(from_fn_with_state(state.clone(), admission::admit_stranger));
     v1.layer(from_fn_with_state(state.clone(), audit::audit))
         .layer(from_fn_with_state(state.clone(), idempotency::once))
