@@ -34,6 +34,7 @@ mod mailboxes;
 mod openapi;
 mod ownership;
 mod records;
+mod reputation;
 mod setup_links;
 mod stream;
 mod tiers;
@@ -135,6 +136,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(mailboxes::change::mailbox_health))
         .routes(routes!(mailboxes::readiness::mailbox_readiness))
         .routes(routes!(mailboxes::readiness::domain_readiness))
+        .routes(routes!(reputation::domain_reputation))
         .routes(routes!(mailboxes::sends::mailbox_send))
         .routes(routes!(mailboxes::stats::warmup_stats_put))
         .routes(routes!(mailboxes::stats::warmup_stats_list))

@@ -6,6 +6,7 @@
 //! A thing of another client is no such thing, never a forbidden one: its existence is not told.
 
 pub mod audit;
+pub mod blocklists;
 pub mod breaker;
 pub mod caller;
 pub mod checks;
@@ -14,6 +15,7 @@ pub mod daily;
 pub mod dedicated;
 pub mod deliveries;
 pub mod dns_changes;
+pub mod domain_age;
 pub mod domains;
 pub mod endpoints;
 pub mod error;
@@ -23,9 +25,11 @@ pub mod keys;
 pub mod mailboxes;
 pub mod ownership;
 pub mod prune;
+pub mod rdap;
 pub mod readiness;
 pub mod records;
 pub mod replicas;
+pub mod reputation;
 pub mod requirements;
 pub mod schedule;
 pub mod sends;

@@ -12,7 +12,6 @@ pub mod mail_address;
 pub mod master_file;
 pub mod mta_sts;
 pub mod name;
-pub mod rdap;
 pub mod spf;
 pub mod tag_list;
 pub mod tls_rpt;

@@ -9,6 +9,8 @@
 //! a bad domain nor spoil a good one. With everything else equal, more that is known to be good never lowers the
 //! score, and more that is known to be bad never raises it.
 
+use chrono::{DateTime, Utc};
+
 use crate::verify::standing::Flags;
 
 /// The bounce rate from which on a mailbox gives no points for bounces.
@@ -181,6 +183,11 @@ fn mailboxes(Rates { bounce, spam }: Rates) -> (f64, String) {
     (points, why)
 }
 
+/// Whole days since a registration.
+pub fn age_days(registered_at: DateTime<Utc>, now: DateTime<Utc>) -> i32 {
+    i32::try_from((now - registered_at).num_days().max(0)).unwrap_or(i32::MAX)
+}
+
 /// Kept to tenths, so that a rounding error is no change.
 fn tenths(points: f64) -> f64 {
     (points * 10.0).round() / 10.0
@@ -223,6 +230,13 @@ mod tests {
             rates: Some(Rates { bounce: 1.0, spam: 1.0 }),
         };
         assert_eq!(reputation(&worst).score, 0.0);
+    }
+
+    #[test]
+    fn days_are_whole() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let days = |seconds| age_days(now - chrono::TimeDelta::seconds(seconds), now);
+        assert_eq!((days(86_399), days(86_400), days(-5)), (0, 1, 0));
     }
 
     fn any_flags() -> impl Strategy<Value = Flags> {

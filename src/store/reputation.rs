@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::protocol::rdap::age_days;
-use crate::sending::reputation::{Inputs, ListWord, Rates, reputation};
+use crate::sending::reputation::{Inputs, ListWord, Rates, age_days, reputation};
 use crate::store::db::{Tx, db, statements, tx};
 use crate::store::{Store, StoreError};
 use crate::verify::standing::Flags;
@@ -24,6 +23,13 @@ pub struct ReputationFacts {
     pub age_days: Option<i32>,
     /// `reputation_score` as it stands.
     pub score: Option<f64>,
+}
+
+impl ReputationFacts {
+    /// The score once these records are valid.
+    pub(in crate::store) fn score_with(&self, flags: Flags) -> f64 {
+        reputation(&Inputs { flags: Some(flags), ..self.inputs }).score
+    }
 }
 
 /// The facts, of the domains that `$whose` names. Rates that are no fractions are not acted on.

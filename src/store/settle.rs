@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::sending::reputation::{Inputs, reputation as reputation_of};
 use crate::store::breaker::{self, NewLook};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::delivery::write_of_domains;
@@ -19,7 +18,7 @@ use crate::store::notice::{self, Notice};
 use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
 use crate::store::transfer::{Claimant, Found, Locked, lock_claimants, take_over};
-use crate::store::{NewEvent, Store, StoreError, ownership, reputation, warmup};
+use crate::store::{NewEvent, ReputationFacts, Store, StoreError, ownership, reputation, warmup};
 use crate::verify::evidence::stored::Stored;
 use crate::verify::standing::{Standing, SuspendedReason};
 
@@ -351,9 +350,9 @@ fn withheld(settlement: &Settlement) -> &Settlement {
 }
 
 /// Writes the rows that still are as claimed, no domain twice among them; adds the ids of their checks to `done`.
-async fn settle_rows(
+async fn settle_rows<'s>(
     tx: &mut Tx,
-    results: &[&CheckResult<'_>],
+    results: &[&CheckResult<'s>],
     now: DateTime<Utc>,
     done: &mut BTreeSet<Uuid>,
 ) -> Result<(), StoreError> {
@@ -361,13 +360,8 @@ async fn settle_rows(
     let turned: Vec<Uuid> =
         results.iter().filter(|result| is_other(result)).map(|(claim, _)| claim.domain.id).collect();
     let facts = reputation::facts(tx, &turned, now, OPERATION).await?;
-    let mut items: Vec<RowItem<'_>> = Vec::with_capacity(results.len());
-    for result in results {
-        let facts = facts.get(&result.0.domain.id).map(|facts| facts.inputs);
-        let inputs = facts.map(|inputs| Inputs { flags: Some(result.1.standing.flags), ..inputs });
-        let score = inputs.map(|inputs| reputation_of(&inputs).score);
-        items.push(RowItem { score, ..row_item(result, now, OPERATION)? });
-    }
+    let item = |result: &&CheckResult<'s>| row_item(result, facts.get(&result.0.domain.id), now, OPERATION);
+    let items: Vec<RowItem<'_>> = results.iter().map(item).collect::<Result<_, _>>()?;
     let items = json(&items, OPERATION)?;
     let rows: Vec<Uuid> =
         tx!(tx, SETTLE, |sql, connection| sqlx::query_scalar(sql).bind(items).fetch_all(connection).await)
@@ -378,7 +372,8 @@ async fn settle_rows(
 }
 
 fn row_item<'s>(
-    (claim, settlement): &CheckResult<'s>,
+    result @ (claim, settlement): &CheckResult<'s>,
+    facts: Option<&ReputationFacts>,
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<RowItem<'s>, StoreError> {
@@ -405,15 +400,15 @@ fn row_item<'s>(
         next_at: settlement.next_check_at.map(time),
         settled_at: time(now),
         all_valid: settlement.all_valid,
-        is_other: is_other(&(*claim, *settlement)),
+        is_other: is_other(result),
         digest: &settlement.evidence.digest,
         binding: settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?,
         proven: settlement.is_proven.then(|| time(settlement.at)),
-        score: None,
+        score: facts.map(|facts| facts.score_with(after.flags)),
     })
 }
 
-/// Whether a column of the seed changes. A first look always counts, for it is known then what was not.
+/// Whether a column of the seed changes.
 fn is_other((claim, settlement): &CheckResult<'_>) -> bool {
     let (before, after) = (&claim.domain, &settlement.standing);
     before.standing().flags != after.flags

@@ -50,6 +50,7 @@ const LINES: &[Line] = &[
     line("GET",    "/v1/domains/{domain}/checks/{check}", none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/events",      none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/readiness",   none, [200, 200, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/reputation",  none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/mailboxes",   none, [200, 200, 404, 403]),
     line("GET",    "/v1/mailboxes/{mailbox}",          none, [200, 200, 404, 403]),
     line("PATCH",  "/v1/mailboxes/{mailbox}", || Some(json!({"display_name": "Max"})), [200, 200, 404, 403]),

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 
 /// The most servers of one top-level domain that are kept.
@@ -27,11 +27,6 @@ pub struct Bootstrap {
 #[error("it is no bootstrap file of RDAP (RFC 9224 §3): {0}")]
 pub struct BootstrapFault(String);
 
-#[derive(Deserialize)]
-struct File {
-    services: Vec<Vec<Vec<String>>>,
-}
-
 impl Bootstrap {
     /// Reads a file such as IANA's `dns.json`.
     ///
@@ -39,14 +34,16 @@ impl Bootstrap {
     ///
     /// [`BootstrapFault`]; the fault of whoever wrote it.
     pub fn parse(octets: &[u8]) -> Result<Bootstrap, BootstrapFault> {
-        let file: File = serde_json::from_slice(octets).map_err(|fault| BootstrapFault(fault.to_string()))?;
+        let file: Value = serde_json::from_slice(octets).map_err(|fault| BootstrapFault(fault.to_string()))?;
+        let services = file.get("services").and_then(Value::as_array);
+        let services = services.ok_or_else(|| BootstrapFault("it has no `services`".to_owned()))?;
         let mut servers = BTreeMap::new();
-        for service in file.services {
-            let [entries, urls] = service.as_slice() else {
-                return Err(BootstrapFault("a service has two lists: its domains and its URLs".to_owned()));
+        for service in services {
+            let (Some(entries), Some(urls)) = (texts(service.get(0)), texts(service.get(1))) else {
+                return Err(BootstrapFault("a service has two lists of texts: its domains and its URLs".to_owned()));
             };
             // HTTPS goes before HTTP. RFC 9224 §3.
-            let mut urls: Vec<String> = urls.iter().filter(|url| is_http(url)).cloned().collect();
+            let mut urls: Vec<String> = urls.into_iter().filter(|url| is_http(url)).collect();
             urls.sort_by_key(|url| !url.to_ascii_lowercase().starts_with("https://"));
             urls.truncate(SERVERS_MAX);
             for entry in entries.iter().filter(|_| !urls.is_empty()) {
@@ -65,6 +62,11 @@ impl Bootstrap {
         let base = ends.filter_map(|end| self.servers.get(end)).find_map(|urls| urls.first())?;
         Some(format!("{}/domain/{domain}", base.trim_end_matches('/')))
     }
+}
+
+/// A list of texts, and nothing else.
+fn texts(list: Option<&Value>) -> Option<Vec<String>> {
+    list?.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 fn is_http(url: &str) -> bool {
@@ -89,22 +91,6 @@ pub enum Nonsense {
     BadDate,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    object_class_name: String,
-    ldh_name: Option<String>,
-    #[serde(default)]
-    events: Vec<Event>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    event_action: Option<String>,
-    event_date: Option<String>,
-}
-
 /// When a server says that `domain`, in A-labels, was registered. The latest such event counts, for a name that was
 /// let go and registered again is a new one.
 ///
@@ -112,17 +98,18 @@ struct Event {
 ///
 /// [`Nonsense`]; the server's fault.
 pub fn registered_at(octets: &[u8], domain: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Nonsense> {
-    let answer: Answer = serde_json::from_slice(octets).map_err(|_| Nonsense::NoDomain)?;
-    if !answer.object_class_name.eq_ignore_ascii_case("domain") {
+    let answer: Value = serde_json::from_slice(octets).map_err(|_| Nonsense::NoDomain)?;
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    if !text(&answer, "objectClassName").is_some_and(|class| class.eq_ignore_ascii_case("domain")) {
         return Err(Nonsense::NoDomain);
     }
-    if answer.ldh_name.is_some_and(|name| !name.trim_end_matches('.').eq_ignore_ascii_case(domain)) {
+    if text(&answer, "ldhName").is_some_and(|name| !name.trim_end_matches('.').eq_ignore_ascii_case(domain)) {
         return Err(Nonsense::OtherDomain);
     }
-    let registrations = answer.events.iter().filter(|event| event.event_action.as_deref() == Some("registration"));
+    let events = answer.get("events").and_then(Value::as_array).into_iter().flatten();
     let mut latest = None;
-    for event in registrations {
-        let at = event.event_date.as_deref().and_then(date).ok_or(Nonsense::BadDate)?;
+    for event in events.filter(|event| text(event, "eventAction").as_deref() == Some("registration")) {
+        let at = text(event, "eventDate").as_deref().and_then(date).ok_or(Nonsense::BadDate)?;
         if at < first_domain() || at > now {
             return Err(Nonsense::BadDate);
         }
@@ -142,14 +129,9 @@ fn first_domain() -> DateTime<Utc> {
     NaiveDate::from_ymd_opt(1985, 1, 1).map_or(DateTime::UNIX_EPOCH, |day| day.and_time(NaiveTime::MIN).and_utc())
 }
 
-/// Whole days since a registration.
-pub fn age_days(registered_at: DateTime<Utc>, now: DateTime<Utc>) -> i32 {
-    i32::try_from((now - registered_at).num_days().max(0)).unwrap_or(i32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -210,14 +192,5 @@ mod tests {
         check("a list", json!([]), Err(Nonsense::NoDomain));
         assert_eq!(registered_at(b"<html>", "a.example", now()), Err(Nonsense::NoDomain));
         assert_eq!(registered_at("[".repeat(100_000).as_bytes(), "a.example", now()), Err(Nonsense::NoDomain), "deep");
-    }
-
-    #[test]
-    fn days_are_whole() {
-        let before = |seconds| now() - chrono::TimeDelta::seconds(seconds);
-        assert_eq!(
-            (age_days(before(86_399), now()), age_days(before(86_400), now()), age_days(now(), now())),
-            (0, 1, 0)
-        );
     }
 }
