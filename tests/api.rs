@@ -1,6 +1,7 @@
 //! The HTTP interface, in process: a router over SQLite in a temporary directory, DNS as text.
 
 mod authority;
+mod described;
 mod documents;
 mod fields;
 pub mod house;
