@@ -2,6 +2,7 @@
 
 mod authority;
 mod dedicated;
+mod described;
 mod documents;
 mod fields;
 pub mod house;

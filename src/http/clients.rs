@@ -119,6 +119,9 @@ impl AllocationBody {
 }
 
 /// Make a client. Operators only.
+///
+/// Its tier says how many domains, mailboxes and dedicated addresses it may have. Where the platform owns the table
+/// of clients, make it there.
 #[utoipa::path(post, path = "/v1/clients", tag = "clients", request_body = NewClient, responses(
     (status = 201, description = "The client.", body = ClientBody, headers(("location" = String, description = "Where it is."))),
     (status = 409, description = "`clients-managed-elsewhere`: the platform owns the clients.", body = ProblemBody, content_type = "application/problem+json"),
@@ -136,6 +139,8 @@ pub(super) async fn client_add(
 }
 
 /// List clients. A client's key sees its own only.
+///
+/// In the order of their ids, page by page.
 #[utoipa::path(get, path = "/v1/clients", tag = "clients", params(
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
@@ -152,6 +157,8 @@ pub(super) async fn client_list(
 }
 
 /// One client.
+///
+/// A client's key sees its own only; any other is 404.
 #[utoipa::path(get, path = "/v1/clients/{id}", tag = "clients", params(("id" = Uuid, Path, description = "The client.")), responses(
     (status = 200, description = "The client.", body = ClientBody),
 ))]
@@ -165,6 +172,9 @@ pub(super) async fn client_get(
 }
 
 /// Change a client's name or tier. Operators only.
+///
+/// What is left out stays. A smaller tier is refused while more is in use than it allows; the refusal says what to
+/// remove.
 #[utoipa::path(patch, path = "/v1/clients/{id}", tag = "clients", params(("id" = Uuid, Path, description = "The client.")),
     request_body = ClientPatch, responses(
     (status = 200, description = "The client as it stands now.", body = ClientBody),
@@ -183,6 +193,8 @@ pub(super) async fn client_change(
 }
 
 /// What a client uses, and may.
+///
+/// Counts what lives: what is deleted no longer counts.
 #[utoipa::path(get, path = "/v1/clients/{id}/allocation", tag = "clients", params(("id" = Uuid, Path, description = "The client.")), responses(
     (status = 200, description = "Used and allowed, by resource.", body = AllocationBody),
 ))]

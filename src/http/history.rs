@@ -90,6 +90,8 @@ impl EventBody {
 }
 
 /// A domain's checks, the newest first.
+///
+/// Each with its verdicts, why it was made, and what it changed.
 #[utoipa::path(get, path = "/v1/domains/{id}/checks", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -108,6 +110,8 @@ pub(super) async fn checks(
 }
 
 /// One check, with its evidence.
+///
+/// The evidence is what DNS said, so that a verdict can be judged again.
 #[utoipa::path(get, path = "/v1/domains/{id}/checks/{check_id}", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("check_id" = Uuid, Path, description = "The check."),
@@ -127,6 +131,8 @@ pub(super) async fn check(
 }
 
 /// What happened to a domain, the newest first.
+///
+/// The same events that webhooks are told.
 #[utoipa::path(get, path = "/v1/domains/{id}/events", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),

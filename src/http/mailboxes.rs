@@ -20,6 +20,8 @@ use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
 
 /// List a domain's mailboxes, in the order of their ids. Deleted ones are not listed.
+///
+/// Page by page.
 #[utoipa::path(get, path = "/v1/domains/{id}/mailboxes", tag = "mailboxes", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -39,6 +41,8 @@ pub(super) async fn mailbox_list(
 }
 
 /// One mailbox, deleted ones too.
+///
+/// With its warm-up, its limit of today, and what is left of it.
 #[utoipa::path(get, path = "/v1/mailboxes/{id}", tag = "mailboxes", params(("id" = Uuid, Path, description = "The mailbox.")), responses(
     (status = 200, description = "The mailbox.", body = MailboxBody),
 ))]

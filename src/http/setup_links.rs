@@ -98,6 +98,8 @@ fn expires_in(value: serde_json::Value) -> Result<Duration, String> {
 }
 
 /// A domain's setup links, without their tokens.
+///
+/// Revoked and expired ones too, page by page.
 #[utoipa::path(get, path = "/v1/domains/{id}/setup-links", tag = "setup links", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -116,6 +118,8 @@ pub(super) async fn setup_link_list(
 }
 
 /// A setup link, without its token.
+///
+/// Says when it expires, and whether it was revoked.
 #[utoipa::path(get, path = "/v1/domains/{id}/setup-links/{link_id}", tag = "setup links", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("link_id" = Uuid, Path, description = "The link."),
@@ -130,6 +134,8 @@ pub(super) async fn setup_link_get(
 }
 
 /// Revoke a setup link for good.
+///
+/// Its token opens nothing from then on. Revoking again changes nothing.
 #[utoipa::path(delete, path = "/v1/domains/{id}/setup-links/{link_id}", tag = "setup links", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("link_id" = Uuid, Path, description = "The link."),

@@ -44,7 +44,8 @@ fn every_operation_says_what_it_does_and_how_it_fails() {
             let names_a_thing = path.contains('{') || shown == "post /v1/webhook-endpoints";
             assert_eq!(names_a_thing, responses.contains_key("404") && path.starts_with("/v1/"), "{shown} 404");
             let has_body = operation["requestBody"].is_object();
-            assert_eq!(has_body, responses.contains_key("422"), "{shown} 422");
+            // Without a body, a key for repeats may have come with another one all the same.
+            assert_eq!(has_body || method == "post", responses.contains_key("422"), "{shown} 422");
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
             let has_key = parameters.iter().any(|parameter| parameter["name"] == "idempotency-key");
             assert_eq!(has_key, method == "post", "{shown}: Idempotency-Key");

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::Cell;
+use comfy_table::{Cell, presets};
 use serde_json::Value;
 
 use crate::cli::exit::Exit;
@@ -42,6 +42,8 @@ pub(super) fn rows(out: &mut impl Write, items: &[Value], columns: &[Column], co
 /// One thing, a line for each of its values that is there.
 pub(super) fn facts(out: &mut impl Write, body: &Value, columns: &[Column], coloured: bool) -> io::Result<()> {
     let mut table = output::table(coloured);
+    // Two columns are read without lines between their rows.
+    table.load_style(presets::NOTHING);
     for (heading, pointer) in columns {
         let shown = text(body, pointer);
         if !shown.is_empty() {

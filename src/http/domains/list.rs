@@ -17,6 +17,9 @@ use crate::verify::standing::Status;
 const PREFIX_CHARACTERS_MAX: usize = 253;
 
 /// List domains, from the oldest on. A client's key sees its own only.
+///
+/// Page by page; an item that lives as long as the listing lasts is listed exactly once. The filters may be
+/// combined.
 #[utoipa::path(get, path = "/v1/domains", tag = "domains", params(
     ("client_id" = Option<Uuid>, Query, description = "Only this client's."),
     ("status" = Option<String>, Query, description = "Only of this status: `pending`, `active`, `suspended`, `deleted`. Deleted ones are listed only so."),

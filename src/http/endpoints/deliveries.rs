@@ -75,6 +75,8 @@ impl DeliveryBody {
 }
 
 /// What went to a webhook endpoint, the newest first.
+///
+/// With the status and the beginning of the answer of the last attempt, page by page.
 #[utoipa::path(get, path = "/v1/webhook-endpoints/{id}/deliveries", tag = "webhooks", params(
     ("id" = Uuid, Path, description = "The endpoint."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),

@@ -10,7 +10,18 @@ const SCHEMAS: &str = "#/components/schemas/";
 
 /// An example of `schema`; `schemas` are those that it may name.
 pub(in crate::http) fn of(schema: &Value, schemas: &Value) -> Value {
-    within(schema, schemas, 0)
+    within(schema, &Made { schemas, needed_only: false }, 0)
+}
+
+/// The same for a body that is sent: fields that may be left out, and of which nobody says how they look, are left out.
+pub(in crate::http) fn of_request(schema: &Value, schemas: &Value) -> Value {
+    within(schema, &Made { schemas, needed_only: true }, 0)
+}
+
+/// How examples are made.
+struct Made<'m> {
+    schemas: &'m Value,
+    needed_only: bool,
 }
 
 /// The name of the schema that a reference leads to.
@@ -18,7 +29,7 @@ pub(in crate::http) fn name(reference: &str) -> &str {
     reference.strip_prefix(SCHEMAS).unwrap_or(reference)
 }
 
-fn within(schema: &Value, schemas: &Value, depth: u32) -> Value {
+fn within(schema: &Value, made: &Made<'_>, depth: u32) -> Value {
     if let Some(example) = schema.get("example") {
         return example.clone();
     }
@@ -26,14 +37,14 @@ fn within(schema: &Value, schemas: &Value, depth: u32) -> Value {
         return Value::Null;
     }
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        return schemas.get(name(reference)).map_or(Value::Null, |named| within(named, schemas, depth + 1));
+        return made.schemas.get(name(reference)).map_or(Value::Null, |named| within(named, made, depth + 1));
     }
     if let Some(choice) = choice(schema) {
-        return within(choice, schemas, depth + 1);
+        return within(choice, made, depth + 1);
     }
     match kind(schema) {
-        "object" => fields(schema, schemas, depth),
-        "array" => json!([within(schema.get("items").unwrap_or(&Value::Null), schemas, depth + 1)]),
+        "object" => fields(schema, made, depth),
+        "array" => json!([within(schema.get("items").unwrap_or(&Value::Null), made, depth + 1)]),
         "boolean" => Value::Bool(true),
         "integer" | "number" => schema.get("minimum").cloned().unwrap_or(json!(1)),
         "string" => Value::from(text(schema)),
@@ -58,10 +69,20 @@ fn kind(schema: &Value) -> &str {
     }
 }
 
-fn fields(schema: &Value, schemas: &Value, depth: u32) -> Value {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let shown = properties.into_iter().flatten().map(|(name, of)| (name.clone(), within(of, schemas, depth + 1)));
-    Value::Object(shown.collect::<Map<String, Value>>())
+fn fields(schema: &Value, made: &Made<'_>, depth: u32) -> Value {
+    let required = |name: &str| {
+        schema.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == name))
+    };
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let shown = properties.filter(|(name, of)| !made.needed_only || required(name) || is_shown(of, made.schemas));
+    Value::Object(shown.map(|(name, of)| (name.clone(), within(of, made, depth + 1))).collect::<Map<String, Value>>())
+}
+
+/// Whether somebody says how a field looks: itself, or the schema that it leads to.
+fn is_shown(field: &Value, schemas: &Value) -> bool {
+    let of = choice(field).or_else(|| field.get("items")).unwrap_or(field);
+    let named = of.get("$ref").and_then(Value::as_str).and_then(|reference| schemas.get(name(reference)));
+    field.get("example").is_some() || named.is_some()
 }
 
 fn text(schema: &Value) -> &'static str {
@@ -89,6 +110,9 @@ mod tests {
         let made = of(&json!({"$ref": "#/components/schemas/A"}), &schemas);
         assert_eq!(made["id"], "0190a6a0-0000-7000-8000-000000000001");
         assert_eq!((&made["count"], &made["word"]), (&json!(0), &json!("x")));
-        assert!(made["self"]["again"][0]["again"].is_array(), "a schema that names itself ends: {made}");
+        let sent = of_request(&json!({"$ref": "#/components/schemas/A"}), &schemas);
+        assert_eq!(sent["word"], "x");
+        assert_eq!((sent.get("id"), sent.get("count")), (None, None), "nobody needs them");
+        assert!(made["self"]["again"].is_array(), "a schema that names itself ends: {made}");
     }
 }
