@@ -8,9 +8,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;
 
-use sendready::config::rates::RateClass;
 use sendready::config::database::DatabaseKind;
 use sendready::config::fault::Faults;
+use sendready::config::rates::RateClass;
 use sendready::config::{Config, Flags};
 
 /// What comes of a file and variables (`NAME=value`).
@@ -147,7 +147,10 @@ fn a_file_with_every_key_is_read() {
     assert_eq!(config.database.url.expose(), "postgres://app:hunter2@db.example.com/mail");
     assert_eq!(config.http.public_url.as_deref(), Some("https://dns.example.com/base"));
     let shown = |class| config.http.rate_limits.get(class).map(|rate| (rate.count, rate.per.as_secs()));
-    assert_eq!(RateClass::ALL.map(shown), [Some((60, 60)), Some((600, 60)), Some((3_000, 10)), Some((300, 60)), Some((3_000, 60)), None]);
+    assert_eq!(
+        RateClass::ALL.map(shown),
+        [Some((60, 60)), Some((600, 60)), Some((3_000, 10)), Some((300, 60)), Some((3_000, 60)), None]
+    );
     let resolvers: Vec<String> = config.dns.resolvers.iter().map(ToString::to_string).collect();
     assert_eq!(resolvers, ["192.0.2.53:53", "[2001:db8::53]:5353", "[2001:db8::54]:53"]);
     assert_eq!((config.dns.authoritative_port, config.dns.allow_private_servers), (5_300, true));
@@ -249,7 +252,10 @@ fn a_variable_means_what_a_file_means() {
     assert_eq!(config.checks.pending_ladder.len(), 2);
     assert_eq!(config.checks.breaker.share, 0.25);
     let shown = |class| config.http.rate_limits.get(class).map(|rate| (rate.count, rate.per.as_secs()));
-    assert_eq!(RateClass::ALL.map(shown), [None, Some((600, 60)), Some((6, 1)), Some((300, 60)), Some((3_000, 60)), Some((600, 60))]);
+    assert_eq!(
+        RateClass::ALL.map(shown),
+        [None, Some((600, 60)), Some((6, 1)), Some((300, 60)), Some((3_000, 60)), Some((600, 60))]
+    );
     assert_eq!(config.blocklists[0].to_string(), "bl.example.com");
     let infraforge = config.providers.get("infraforge").unwrap();
     assert_eq!((infraforge.spf_includes.len(), infraforge.mx.len()), (2, 2));

@@ -103,7 +103,8 @@ impl Form {
             Form::Names => "a list of domain names".to_owned(),
             Form::Secrets => "a list of texts, never printed".to_owned(),
             Form::RateLimits => {
-                "a table of `CLASS = \"COUNT/DURATION\"` or `\"unlimited\"`; in a variable `CLASS=COUNT/DURATION,…`".to_owned()
+                "a table of `CLASS = \"COUNT/DURATION\"` or `\"unlimited\"`; in a variable `CLASS=COUNT/DURATION,…`"
+                    .to_owned()
             }
             Form::Exchanges => "a list of `\"PREFERENCE HOST\"`; in a file also of `{ host, preference }`".to_owned(),
             Form::Ttl => "whole seconds, or a duration".to_owned(),

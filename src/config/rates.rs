@@ -131,8 +131,7 @@ fn one(class: &str, limit: &str) -> Result<(RateClass, Option<Rate>), Problem> {
     }
     let (count, per) =
         limit.split_once('/').ok_or_else(|| format!("{class}: {} has no `/`; {wanted}", shown(limit)))?;
-    let count =
-        number(&Raw::text(count), 1, COUNT_MAX).map_err(|problem| format!("{class}: {problem}; {wanted}"))?;
+    let count = number(&Raw::text(count), 1, COUNT_MAX).map_err(|problem| format!("{class}: {problem}; {wanted}"))?;
     let per = duration_within(&Raw::text(per), Duration::from_secs(1), DURATION_MAX)
         .map_err(|problem| format!("{class}: {problem}"))?;
     Ok((known, Some(Rate { count, per })))

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::config::LadderStep;
 use crate::config::database::DatabaseUrl;
 use crate::config::keys::{DNS_PORT, DURATION_MAX, Form};
 use crate::config::raw::Raw;
-use crate::config::LadderStep;
 use crate::protocol::name::Name;
 use crate::verify::expectation::{MX_MAX, MxExpectation};
 use crate::webhook::signature::Secret;

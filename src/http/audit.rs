@@ -8,7 +8,6 @@
 
 pub(super) mod list;
 
-use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -177,8 +176,7 @@ impl FieldNames {
     pub(super) fn note(&self, body: &Map<String, Value>) {
         let mut names = String::new();
         for name in body.keys() {
-            let shown: String =
-                name.chars().filter(char::is_ascii_graphic).take(FIELD_CHARACTERS_MAX).collect();
+            let shown: String = name.chars().filter(char::is_ascii_graphic).take(FIELD_CHARACTERS_MAX).collect();
             if names.len() + shown.len() + 1 > FIELDS_CHARACTERS_MAX {
                 break;
             }

@@ -101,7 +101,8 @@ impl House {
 
     /// A new key, and its id.
     pub async fn key(&self, role: Role, client_id: Option<Uuid>) -> (Uuid, String) {
-        let (row, secret) = self.service.key_create(&KeyRequest { role, client_id, name: None, expires_in: None }).await.unwrap();
+        let (row, secret) =
+            self.service.key_create(&KeyRequest { role, client_id, name: None, expires_in: None }).await.unwrap();
         (row.id, secret.expose_secret().to_owned())
     }
 

@@ -63,6 +63,7 @@ pub(in crate::http) struct Registered {
 /// A first check is due at once; poll its records to follow it.
 #[utoipa::path(post, path = "/v1/domains", tag = "domains", request_body = NewDomain, responses(
     (status = 201, description = "The domain and what to publish.", body = Registered, headers(("location" = String, description = "Where it is."))),
+    (status = 404, description = "`no-such-client`: there is no client `client_id`, or it is not the key's own.", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "`domain-taken`, or `allocation-exceeded`: the tier allows no more.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn domain_register(
