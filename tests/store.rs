@@ -3,6 +3,7 @@
 pub mod world;
 
 mod announce;
+mod audit;
 mod breaker;
 mod clients;
 mod connection;

@@ -8,7 +8,6 @@
 
 pub(super) mod list;
 
-use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{MatchedPath, Request, State};

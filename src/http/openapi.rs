@@ -27,7 +27,11 @@ const KEY: &str = "api-key";
         title = "sendready",
         description = "Tells whether an email domain may send, and exactly what to publish where if not.\n\n\
             Every refusal is `application/problem+json` (RFC 9457); its `type` is a path that explains it. Unknown JSON \
-            fields are refused. Bodies may have 1 MiB. Every answer carries `x-request-id`. Times are RFC 3339 in UTC.",
+            fields are refused. Bodies may have 1 MiB. Every answer carries `x-request-id`. Times are RFC 3339 in UTC.\n\n\
+            Where a key is limited, every answer to it carries `RateLimit-Policy` and `RateLimit` \
+            (draft-ietf-httpapi-ratelimit-headers-10): `q` requests may come at once and fill again over `w` seconds; `r` \
+            are left, and all are there again in `t` seconds. One too many is a 429 with `Retry-After`. A long poll \
+            or a stream counts once.",
     ),
     tags(
         (name = "clients", description = "Clients, their tiers and what they use."),
@@ -84,7 +88,7 @@ fn problem_response(kinds: &[Kind]) -> Response {
     let content =
         ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).example(example).build();
     let mut response = ResponseBuilder::new().description(said.join(" ")).content(MEDIA_TYPE, content);
-    if kinds.contains(&Kind::Unavailable) {
+    if kinds.iter().any(|kind| matches!(kind, Kind::Unavailable | Kind::TooManyRequests)) {
         let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
         let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait.")).build();
         response = response.header("retry-after", header);
@@ -97,7 +101,7 @@ fn always(operation: &Operation, path: &str, is_open: bool) -> Vec<Kind> {
     if is_open {
         return Vec::new();
     }
-    let mut kinds = vec![Kind::Unauthorized, Kind::Forbidden, Kind::Internal, Kind::Unavailable];
+    let mut kinds = vec![Kind::Unauthorized, Kind::Forbidden, Kind::TooManyRequests, Kind::Internal, Kind::Unavailable];
     if path.contains('{') {
         kinds.push(Kind::NotFound);
     }

@@ -72,7 +72,7 @@ pub(super) async fn records(
     (status = 200, description = "With `wait`: the check is done, and these are the records.", body = Document, headers(("etag" = String, description = "A weak tag over everything but times."))),
     (status = 202, description = "It is due, or running.", body = Advanced),
     (status = 409, description = "`domain-malformed`: the row's name is no normal domain name.", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "`too-many-verifications`; `Retry-After` says when.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "`too-many-verifications` or `too-many-requests`; `Retry-After` says when.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn verify(
     State(service): State<Service>,

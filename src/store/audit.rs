@@ -184,7 +184,7 @@ statements! {
         domain = COALESCE(domain, (SELECT domain FROM email_domains WHERE id = $4)) WHERE id = $1";
     LIST = columns!(), " ORDER BY id DESC LIMIT $5";
     LIST_OF_KEY = columns!(), " AND key_id = $6 ORDER BY id DESC LIMIT $5";
-    LIST_OF_DOMAIN = columns!(), " AND domain_id = $6 AND ($7 IS NULL OR key_id = $7) ORDER BY id DESC LIMIT $5";
+    LIST_OF_DOMAIN = columns!(), " AND domain_id = $6 AND (key_id = $7 OR $7 IS NULL) ORDER BY id DESC LIMIT $5";
     PRUNE = "DELETE FROM sendready_audit WHERE id IN \
         (SELECT id FROM sendready_audit WHERE id < $1 ORDER BY id LIMIT $2)";
 }

@@ -71,6 +71,7 @@ const LINES: &[Line] = &[
     line("GET",    "/v1/domains/{domain}/setup-links/{link}", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/domains/{domain}/setup-links/{link}", none, [204, 204, 404, 403]),
     line("POST",   "/v1/breaker/accept",               none, [200, 403, 403, 403]),
+    line("GET",    "/v1/audit",                        none, [200, 403, 403, 403]),
     line("GET",    "/v1/domains/{domain}/events/stream", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/domains/{domain}",             none, [204, 204, 404, 403]),
     line("GET",    "/v1/webhook-endpoints",            none, [200, 200, 200, 403]),

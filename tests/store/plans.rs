@@ -13,7 +13,8 @@ on_both!(
     settling_walks_indexes,
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
-    webhooks_walk_indexes
+    webhooks_walk_indexes,
+    who_changed_what_walks_indexes
 );
 
 const ROWS: u32 = 20_000;
@@ -148,6 +149,44 @@ async fn webhooks_walk_indexes(world: World) {
     walks(&forget, &["idx_sendready_webhook_receipts_received"]);
 }
 
+/// Many changes of some keys and domains.
+async fn who_changed_what_walks_indexes(world: World) {
+    let (numbers, row_id, key, cast) = match world.place {
+        Place::Postgres(_) => {
+            let key = "('00000000-0000-0000-0000-' || LPAD(CAST(n % 100 AS TEXT), 12, '0'))::uuid";
+            (format!("generate_series(1, {ROWS}) AS n"), "gen_random_uuid()", key, "::timestamptz")
+        }
+        Place::Sqlite(_) => (
+            format!(
+                "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) SELECT n FROM s)"
+            ),
+            "randomblob(16)",
+            "CAST('aaaaaaaaaaaaaa' || PRINTF('%02d', n % 100) AS BLOB)",
+            "",
+        ),
+    };
+    let past = at(-60).to_rfc3339();
+    world
+        .run(&format!(
+            "INSERT INTO sendready_audit (id, at, actor, key_id, operation, path, domain_id, fields, outcome) \
+             SELECT {row_id}, '{past}'{cast}, 'operator', {key}, 'domain_change', '/', {key}, '', 'done' FROM {numbers}"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let is_sqlite = matches!(world.place, Place::Sqlite(_));
+    let primary = if is_sqlite { "sqlite_autoindex_sendready_audit_1" } else { "sendready_audit_pkey" };
+    let all = [literal(&world, u128::MAX >> 1), literal(&world, 0), quoted(""), quoted(""), "50".to_owned()];
+    walks(&plan(&world, "audit::LIST", &all).await, &[primary]);
+    let of = |more: &[String]| [&all[..], more].concat();
+    let key = literal(&world, 7);
+    walks(&plan(&world, "audit::LIST_OF_KEY", &of(&[key.clone()])).await, &["idx_sendready_audit_key"]);
+    let domain = plan(&world, "audit::LIST_OF_DOMAIN", &of(&[key, "NULL".to_owned()])).await;
+    walks(&domain, &["idx_sendready_audit_domain"]);
+    let end = [literal(&world, 7), quoted("done"), "200".to_owned(), literal(&world, 7), quoted("")];
+    walks(&plan(&world, "audit::END", &end).await, &[primary]);
+    walks(&plan(&world, "audit::PRUNE", &[literal(&world, 7), "500".to_owned()]).await, &[primary]);
+}
+
 /// Refuses a plan that reads the whole table, or leaves one of the indexes unused.
 fn walks(plan: &[String], indexes: &[&str]) {
     let shown = plan.join("\n");
@@ -163,6 +202,7 @@ fn walks(plan: &[String], indexes: &[&str]) {
                 "SCAN d",
                 "SCAN l",
                 "SCAN sendready_webhook_deliveries",
+                "SCAN sendready_audit",
             ]
             .contains(&line.trim())
     };

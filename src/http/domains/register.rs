@@ -65,6 +65,7 @@ pub(in crate::http) struct Registered {
 /// refusal's `ownership` says what to publish to be given the domain. Ask again then: it is looked at soon.
 #[utoipa::path(post, path = "/v1/domains", tag = "domains", request_body = NewDomain, responses(
     (status = 201, description = "The domain and what to publish.", body = Registered, headers(("location" = String, description = "Where it is."))),
+    (status = 404, description = "`no-such-client`: there is no client `client_id`, or it is not the key's own.", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "`domain-taken`, perhaps with `ownership`, or `allocation-exceeded`: the tier allows no more.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn domain_register(

@@ -21,6 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use crate::chance::Chance;
+use crate::clock::Clock;
 use crate::http::problem::{Kind, MEDIA_TYPE};
 use crate::http::request::{BODY_OCTETS_MAX, REQUEST_ID};
 
@@ -160,7 +162,7 @@ fn kind_of(octets: &[u8]) -> Option<Kind> {
     (!is_ours).then_some(kind)
 }
 
-/// The whole answer: it has no request's id, for there was no request.
+/// The whole answer. Its id is its own, for no request had one.
 fn text_of(kind: Kind) -> Vec<u8> {
     let (status, word, title) = kind.row();
     let detail = match kind {
@@ -171,9 +173,11 @@ fn text_of(kind: Kind) -> Vec<u8> {
         "type": format!("/problems/{word}"), "title": title, "status": status.as_u16(), "detail": detail,
     });
     let body = body.to_string();
+    let id = Chance::System.id(Clock::System.now());
     let reason = StatusCode::canonical_reason(&status).unwrap_or_default();
     format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {} {reason}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {}\r\n\
+         {REQUEST_ID}: {id}\r\nconnection: close\r\n\r\n{body}",
         status.as_u16(),
         body.len()
     )

@@ -1,5 +1,7 @@
 //! Who may do what, and how much.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
@@ -176,6 +178,33 @@ async fn a_revocation_elsewhere_holds_within_five_seconds() {
     assert!(open().await, "remembered");
     world.pass(TimeDelta::milliseconds(1));
     assert!(!open().await);
+}
+
+#[tokio::test]
+async fn a_key_that_expires_does_so_to_the_moment() {
+    let world = World::new().await;
+    let create = async |expires_in| {
+        let request = KeyRequest { role: Role::Operator, client_id: None, name: None, expires_in: Some(expires_in) };
+        world.service.key_create(&request).await
+    };
+    let (row, secret) = create(Duration::from_secs(7)).await.unwrap();
+    assert_eq!(row.expires_at, Some(world.hand.now() + TimeDelta::seconds(7)));
+    let open = async || match world.service.authenticate(secret.expose_secret()).await {
+        Ok(caller) => caller.is_some().to_string(),
+        Err(fault) => fault.to_string(),
+    };
+    world.pass(TimeDelta::seconds(3));
+    assert_eq!(open().await, "true", "and it is remembered for 5 seconds, which would be too long");
+    world.pass(TimeDelta::milliseconds(3_999));
+    assert_eq!(open().await, "true", "one moment left");
+    world.pass(TimeDelta::milliseconds(1));
+    let shown = row.expires_at.unwrap().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    assert_eq!(open().await, format!("the key has expired at {shown}; ask for a new one"));
+    world.service.key_revoke(row.id).await.unwrap();
+    assert_eq!(open().await, "false", "of a revoked one nothing is said");
+    for wrong in [Duration::ZERO, Duration::from_millis(999), Duration::from_hours(24 * 3_651)] {
+        assert_eq!(word(create(wrong).await), "invalid /expires_in", "{wrong:?}");
+    }
 }
 
 #[tokio::test]
