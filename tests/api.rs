@@ -7,6 +7,7 @@ pub mod house;
 mod lists;
 mod mailboxes;
 mod once;
+mod ownership;
 mod refusals;
 mod serving;
 mod setup_links;

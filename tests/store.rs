@@ -10,6 +10,7 @@ mod domains;
 mod keys;
 mod mailboxes;
 mod notices;
+mod ownership;
 mod plans;
 mod schedule;
 mod schema;
