@@ -7,6 +7,7 @@ use sendready::protocol::mail_address::MailAddress;
 use sendready::sending::tier::{Resource, Tier};
 use sendready::store::ownership::{CLAIM_STANDS, CLAIMS_OF_CLIENT_MAX};
 use sendready::store::setup_link::SetupLinkRow;
+use sendready::store::webhook_word::Announced;
 use sendready::store::{
     BindingChange, Claimant, ClientChange, DomainAdded, DomainRow, Exceeded, MailboxAdded, NewDomain, NewMailbox,
     Settled, Settlement, Store, Transfer, Transferred,
@@ -26,6 +27,7 @@ on_both!(
     claims_end,
     claims_have_bounds,
     the_published_claim_gets_the_domain,
+    a_webhooks_word_waits_for_the_proof,
     the_holders_proof_goes_first,
     a_claim_waits_for_room,
     an_operator_transfers,
@@ -98,7 +100,7 @@ fn found(check: u128, second: i64, clients: &[u128], values: &[u128]) -> Settlem
 }
 
 /// The transfer of a domain as it stands.
-fn transfer(row: &DomainRow, client_id: Uuid, number: u128) -> Transfer {
+pub fn transfer(row: &DomainRow, client_id: Uuid, number: u128) -> Transfer {
     Transfer {
         domain_id: row.id,
         client_id,
@@ -230,6 +232,31 @@ async fn the_published_claim_gets_the_domain(world: World) {
     let events = world.store.event_list(id(10), None, 9).await.unwrap();
     assert_eq!((events.len(), events[0].kind.as_str(), events[0].check_id), (1, "domain.transferred", Some(id(100))));
     assert_eq!(register(&world.store, 22, third, "a.example", 6, false).await, DomainAdded::Taken, "it is proven");
+}
+
+/// A webhook's word is followed up until the proof is found, too.
+async fn a_webhooks_word_waits_for_the_proof(world: World) {
+    let client = world.client(1, Tier::Velocity).await;
+    let names: Vec<String> = (10..12).map(|number| format!("d{number}.example")).collect();
+    for (number, vouched) in [(10, true), (11, false)] {
+        register(&world.store, number, client, &format!("d{number}.example"), 0, vouched).await;
+    }
+    let interval = Duration::from_secs(15);
+    let word = Announced { names: &names, client_id: None, min_interval: interval };
+    assert_eq!(world.store.domain_announce(&word, at(1)).await.unwrap().len(), 2);
+    for claim in world.store.domain_claim_due(at(1), at(60), id(7), 10).await.unwrap() {
+        let number = claim.domain.id.as_u128();
+        let standing = Standing { status: Status::Pending, ..settlement(0, 2, true).standing };
+        let valid = Settlement { standing, ..settlement(100 + number, 2, true) };
+        world.store.domain_settle(&claim, &valid, at(3)).await.unwrap();
+    }
+    assert_eq!(row(&world, 10).await.next_check_at, Some(at(902)), "nothing is waited for");
+    let unproven = row(&world, 11).await;
+    assert_eq!(
+        (unproven.next_check_at, unproven.last_success_at),
+        (Some(at(31)), Some(at(2))),
+        "and here the proof is"
+    );
 }
 
 async fn the_holders_proof_goes_first(world: World) {
