@@ -12,6 +12,7 @@ mod lists;
 mod mailboxes;
 mod names;
 mod once;
+mod ownership;
 mod refusals;
 mod serving;
 mod setup_links;

@@ -12,6 +12,7 @@ mod domains;
 mod keys;
 mod mailboxes;
 mod notices;
+mod ownership;
 mod plans;
 mod schedule;
 mod schema;

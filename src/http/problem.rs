@@ -240,7 +240,7 @@ pub struct Problem {
     /// When to come back. Every 429 and 503 says so, with a default.
     pub retry_after: Option<Duration>,
     /// What to publish to be given another's domain.
-    pub ownership: Option<ChallengeBody>,
+    pub ownership: Option<Box<ChallengeBody>>,
     /// The chain of causes of a fault of ours, for the log alone.
     pub cause: Option<String>,
 }
@@ -320,9 +320,11 @@ impl From<Error> for Problem {
         let detail = Some(error.to_string());
         match error {
             Error::Invalid(faults) => Problem::invalid(faults.into_iter().map(FieldFault::from).collect()),
-            Error::DomainTaken { claim } => {
-                Problem { detail, ownership: claim.map(ChallengeBody::of), ..Problem::new(kind) }
-            }
+            Error::DomainTaken { claim } => Problem {
+                detail,
+                ownership: claim.map(|claim| Box::new(ChallengeBody::of(claim))),
+                ..Problem::new(kind)
+            },
             Error::TooManyVerifications { retry_after } => {
                 Problem { detail, ..Problem::new(kind) }.retry_after(retry_after)
             }
@@ -376,7 +378,7 @@ pub struct ProblemBody {
     errors: Vec<FieldFault>,
     /// With `domain-taken`, where the domain's holder has proven nothing: publish this, and the domain becomes yours.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ownership: Option<ChallengeBody>,
+    ownership: Option<Box<ChallengeBody>>,
 }
 
 impl IntoResponse for Problem {

@@ -20,7 +20,7 @@ use crate::service::requirements::{self, ExpectationFault, domain_of, staging_of
 use crate::service::schedule::{after, next_check_at};
 use crate::service::{Error, Service, events};
 use crate::store::note::{self, Note};
-use crate::store::{Claimant, DomainRow, Requirements, RowRequirements, Settlement};
+use crate::store::{ClaimRow, Claimant, DomainRow, Requirements, RowRequirements, Settlement};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
 use crate::verify::breaker::{Breaker, Outcome};
@@ -239,13 +239,7 @@ impl Service {
         if notes::found_changed(before, &notes) {
             events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
-        let claimants = seen.ownership.into_iter().flat_map(|(asked, proof)| asked.claimants(proof));
-        let claimants = claimants.map(|claim| Claimant {
-            client_id: claim.client_id,
-            value: claim.value.clone(),
-            event: events::transferred(next_id(), row, claim.client_id, events::BY_PROOF),
-        });
-        let claimants = claimants.collect();
+        let claimants = claimants(row, seen, &mut next_id);
         let by_rhythm = sooner(
             next_check_at(&after, row.pending_since, now, &self.settings.rhythm, patience, self.chance.number()),
             self.staged_check_at(row, &after, seen.report, now),
@@ -383,6 +377,17 @@ fn dns_configured(row: &DomainRow, after: &Standing, believed: Verdicts, report:
         true => false,
         false => row.dns_configured || (after.flags.all() && is_definite),
     }
+}
+
+/// Whose proofs a check has found, and what the history says should the domain become theirs.
+fn claimants(row: &DomainRow, seen: &Seen<'_>, mut next_id: impl FnMut() -> Uuid) -> Vec<Claimant> {
+    let claims = seen.ownership.into_iter().flat_map(|(asked, proof)| asked.claimants(proof));
+    let claimant = |claim: &ClaimRow| Claimant {
+        client_id: claim.client_id,
+        value: claim.value.clone(),
+        event: events::transferred(next_id(), row, claim.client_id, events::BY_PROOF),
+    };
+    claims.map(claimant).collect()
 }
 
 /// What counts after a check. Of a domain that was never verified nothing is recorded: all that is required does.

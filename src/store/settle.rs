@@ -84,11 +84,11 @@ pub enum Settled {
 
 /// When a webhook wants the domain looked at after this check; NULL: it does not.
 ///
-/// `check_again_at` was asked for while the check ran. The follow-ups are for a domain that is not all valid, and
+/// `check_again_at` was asked for while the check ran. The follow-ups are for a domain that is not all valid, or not proven, and
 /// keep the least interval. The row as it is now decides, not as it was when it was claimed.
 macro_rules! wanted_at {
     () => {
-        "CASE WHEN check_again_at IS NOT NULL THEN check_again_at WHEN i.all_valid THEN NULL \
+        "CASE WHEN check_again_at IS NOT NULL THEN check_again_at WHEN i.is_done THEN NULL \
          WHEN follow_up_at > i.checked_at \
              THEN CASE WHEN follow_up_at < i.earliest_at THEN i.earliest_at ELSE follow_up_at END \
          WHEN last_follow_up_at > i.checked_at \
@@ -117,8 +117,8 @@ macro_rules! settle {
             " < i.next_at OR i.next_at IS NULL AND ",
             wanted_at!(),
             " IS NOT NULL THEN 'webhook' ELSE 'schedule' END, \
-             follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE follow_up_at END, \
-             last_follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
+             follow_up_at = CASE WHEN i.is_done AND check_again_at IS NULL THEN NULL ELSE follow_up_at END, \
+             last_follow_up_at = CASE WHEN i.is_done AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
              check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = i.digest, \
              binding = i.binding, ownership_proven_at = COALESCE(ownership_proven_at, i.proven), \
              reputation_score = COALESCE(i.score, reputation_score), \
@@ -137,7 +137,7 @@ statements! {
         dns_configured BOOLEAN, spf BOOLEAN, dkim BOOLEAN, dmarc BOOLEAN, mx BOOLEAN, status_after TEXT, \
         verified TIMESTAMPTZ, degraded TIMESTAMPTZ, suspends TIMESTAMPTZ, suspended TEXT, recovering TIMESTAMPTZ, \
         stale TIMESTAMPTZ, checked_at TIMESTAMPTZ, earliest_at TIMESTAMPTZ, next_at TIMESTAMPTZ, \
-        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT, proven TIMESTAMPTZ, score DOUBLE PRECISION)) ",
+        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, is_done BOOLEAN, digest TEXT, binding TEXT, proven TIMESTAMPTZ, score DOUBLE PRECISION)) ",
         "i", "d.id = ANY (ARRAY(SELECT item_id FROM i)) AND ")
         => settle!("", "(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
         value->>'name_before' AS name_before, value->>'status_before' AS status_before, \
@@ -147,6 +147,7 @@ statements! {
         value->>'suspended' AS suspended, value->>'recovering' AS recovering, value->>'stale' AS stale, \
         value->>'checked_at' AS checked_at, value->>'earliest_at' AS earliest_at, value->>'next_at' AS next_at, \
         value->>'settled_at' AS settled_at, value->>'all_valid' AS all_valid, value->>'is_other' AS is_other, \
+        value->>'is_done' AS is_done, \
         value->>'digest' AS digest, value->>'binding' AS binding, value->>'proven' AS proven, \
          value->>'score' AS score FROM json_each($1)) AS i", "");
     // It was changed by SQL while it was checked: due again at once.
@@ -200,6 +201,7 @@ struct RowItem<'s> {
     settled_at: String,
     all_valid: bool,
     is_other: bool,
+    is_done: bool,
     digest: &'s str,
     binding: Option<String>,
     proven: Option<String>,
@@ -401,6 +403,8 @@ fn row_item<'s>(
         settled_at: time(now),
         all_valid: settlement.all_valid,
         is_other: is_other(result),
+        // Nothing is waited for any more: neither a record nor a proof.
+        is_done: settlement.all_valid && (settlement.is_proven || !before.is_unproven()),
         digest: &settlement.evidence.digest,
         binding: settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?,
         proven: settlement.is_proven.then(|| time(settlement.at)),

@@ -137,7 +137,8 @@ impl Store {
         if let Some(exceeded) = room_for(&mut tx, id, to, tier, OPERATION).await? {
             return Ok(Transferred::AllocationExceeded(exceeded));
         }
-        let hidden_to = move_along(&mut tx, id, to, None, &transfer.event, now, OPERATION).await?;
+        let along = Move { domain_id: id, client_id: to, check_id: None, event: &transfer.event };
+        let hidden_to = move_along(&mut tx, along, now, OPERATION).await?;
         let binding = transfer.binding.to.as_ref().map(|binding| binding.write(OPERATION)).transpose()?;
         let row = tx!(&mut tx, TRANSFER, |sql, connection| {
             let query = sqlx::query_as::<_, Row>(sql).bind(id).bind(to).bind(binding).bind(now);
@@ -184,13 +185,19 @@ pub(in crate::store) async fn room_for(
     Ok(None)
 }
 
+/// What moves where, and why.
+struct Move<'m> {
+    domain_id: Uuid,
+    client_id: Uuid,
+    /// The check that showed it; nothing when a person did it.
+    check_id: Option<Uuid>,
+    event: &'m NewEvent,
+}
+
 /// All that goes with a domain but its row; the id up to which its history is an earlier client's.
 async fn move_along(
     tx: &mut Tx,
-    domain_id: Uuid,
-    client_id: Uuid,
-    check_id: Option<Uuid>,
-    event: &NewEvent,
+    Move { domain_id, client_id, check_id, event }: Move<'_>,
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<Uuid, StoreError> {
@@ -268,10 +275,11 @@ pub(in crate::store) async fn take_over(
             ownership::block(tx, before.id, claim.client_id, now, operation).await?;
             continue;
         }
-        let (id, event) = (before.id, &claimant.event);
-        let hidden_to = move_along(tx, id, claim.client_id, Some(found.check_id), event, now, operation).await?;
+        let (domain_id, client_id, event) = (before.id, claim.client_id, &claimant.event);
+        let along = Move { domain_id, client_id, check_id: Some(found.check_id), event };
+        let hidden_to = move_along(tx, along, now, operation).await?;
         // Its warm-up was closed before, for it was pending or suspended, and still is.
-        return take_row(tx, id, claim, hidden_to, found.earliest_at, now, operation).await;
+        return take_row(tx, domain_id, claim, (hidden_to, found.earliest_at), now, operation).await;
     }
     Ok(())
 }
@@ -280,8 +288,7 @@ async fn take_row(
     tx: &mut Tx,
     id: Uuid,
     claim: &ClaimRow,
-    hidden_to: Uuid,
-    due: DateTime<Utc>,
+    (hidden_to, due): (Uuid, DateTime<Utc>),
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<(), StoreError> {

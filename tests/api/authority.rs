@@ -44,6 +44,7 @@ const LINES: &[Line] = &[
     line("PATCH",  "/v1/domains/{domain}", || Some(json!({"daily_send_limit": 4000})), [200, 403, 404, 403]),
     line("PATCH",  "/v1/domains/{domain}", || Some(json!({"status": "active"})), [200, 403, 404, 403]),
     line("PATCH",  "/v1/domains/{domain}", || Some(json!({"bind": true})), [200, 403, 404, 403]),
+    line("POST",   "/v1/domains/{domain}/transfer", || Some(json!({"client_id": "{client}"})), [200, 403, 404, 403]),
     line("GET",    "/v1/domains/{domain}/records",     none, [200, 200, 404, 403]),
     line("POST",   "/v1/domains/{domain}/verify",      none, [202, 202, 404, 403]),
     line("GET",    "/v1/domains/{domain}/checks",      none, [200, 200, 404, 403]),
@@ -144,7 +145,9 @@ async fn every_endpoint_with_every_key() {
             ("an operator", Some(house.operator.as_str()), &other_path, expected[0]),
         ];
         for (who, key, path, status) in trials {
-            let answer = house.call(method, path, key, body()).await;
+            let body = body().map(|body| body.to_string().replace("{client}", &own.to_string()));
+            let body = body.map(|body| serde_json::from_str(&body).unwrap());
+            let answer = house.call(method, path, key, body).await;
             assert_eq!(answer.status, status, "{who}: {method} {path} {}", answer.text);
             if answer.status == 401 {
                 assert!(answer.header("www-authenticate").starts_with("Bearer"), "{who}");

@@ -14,7 +14,8 @@ on_both!(
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
     webhooks_walk_indexes,
-    who_changed_what_walks_indexes
+    who_changed_what_walks_indexes,
+    ownership_walks_indexes
 );
 
 const ROWS: u32 = 20_000;
@@ -307,6 +308,39 @@ async fn mailboxes_walk_indexes(world: World) {
     let stamp = [day, "500".to_owned()];
     walks(&plan("send::STAMP_DOMAINS", &stamp).await, &["idx_sendready_domains_unstamped"]);
     walks(&plan("send::STAMP_MAILBOXES", &stamp).await, &["idx_sendready_mailboxes_unstamped"]);
+}
+
+/// Many claims, few of them on one domain or by one client.
+async fn ownership_walks_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let past = format!(
+        "'{}'{}",
+        at(-60).to_rfc3339(),
+        if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" }
+    );
+    world
+        .run(&format!(
+            "INSERT INTO sendready_ownership_claims (domain_id, client_id, value, provider, asked_at, expires_at) \
+             SELECT d.id, c.id, 'x', 'manual', {past}, {past} \
+             FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM email_domains) AS d \
+             JOIN (SELECT id, row_number() OVER (ORDER BY id) AS n FROM clients) AS c ON c.n = d.n % 5000 + 1"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let key = match world.place {
+        Place::Sqlite(_) => "sqlite_autoindex_sendready_ownership_claims_1",
+        Place::Postgres(_) => "sendready_ownership_claims_pkey",
+    };
+    let (one, two, now) = (literal(&world, 7), literal(&world, 8), quoted(&at(0).to_rfc3339()));
+    walks(&plan(&world, "ownership::CLAIMS", &[one.clone(), now.clone()]).await, &[key]);
+    let count = [one.clone(), two.clone(), now.clone()];
+    walks(&plan(&world, "ownership::COUNT_OF_DOMAIN", &count).await, &[key]);
+    walks(&plan(&world, "ownership::COUNT_OF_CLIENT", &count).await, &["idx_sendready_ownership_claims_client"]);
+    walks(&plan(&world, "ownership::FORGET", std::slice::from_ref(&one)).await, &[key]);
+    let early = quoted(&at(-90).to_rfc3339());
+    let prune = plan(&world, "ownership::PRUNE", &[early, "500".to_owned()]).await;
+    walks(&prune, &["idx_sendready_ownership_claims_expires"]);
+    walks(&plan(&world, "transfer::TAKE_MAILBOXES", &[one, two, now]).await, &["idx_mailboxes_domain"]);
 }
 
 /// Many results at once are found by their ids, and names by their own index.
