@@ -34,6 +34,7 @@ use crate::telemetry::TelemetryError;
 use crate::telemetry::metrics::{Metrics, authoritative_unreachable};
 use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
+use crate::web;
 use crate::webhook::signature::Secret;
 
 /// How often the readiness is told how the resolver fares.
@@ -161,7 +162,8 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     announce(&service, address).await?;
     let stop = lifecycle.stop();
     let health = Health::default();
-    let router = http::router(service.clone(), health.clone(), Some(metrics.clone()));
+    let router =
+        http::router_with(service.clone(), health.clone(), Some(metrics.clone()), web::router(service.clone()));
     lifecycle.spawn("http", http::serve::serve(listener, router, stop.soft.clone(), config.shutdown.grace));
     let watched = Arc::new(Watched::new(resolver));
     let told = health.clone();

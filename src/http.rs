@@ -12,8 +12,10 @@ pub mod query;
 
 pub mod document;
 pub mod etag;
+pub mod export;
 pub mod health;
 pub mod idempotency;
+pub mod look;
 pub mod serve;
 
 mod breaker;
@@ -24,7 +26,6 @@ mod domains;
 mod endpoints;
 mod history;
 mod list;
-mod look;
 mod mailboxes;
 mod openapi;
 mod records;
@@ -61,6 +62,11 @@ struct AppState {
 ///
 /// `/readyz` tells what was said to `health`; `/metrics` is there where there are `metrics`.
 pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Router {
+    router_with(service, health, metrics, Router::new())
+}
+
+/// The same with other routes beside it, such as pages: they get the same log, bounds and answer to a panic.
+pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, beside: Router) -> Router {
     let watch = Watch { clock: service.clock().clone(), chance: Chance::System };
     let state = AppState { service, health, metrics };
     let (v1, _) = v1().split_for_parts();
@@ -69,6 +75,7 @@ pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Rou
         .merge(operations)
         .route("/openapi.json", get(openapi::document))
         .route("/problems/{kind}", get(problem::pages::page))
+        .merge(beside.with_state(()))
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
         .layer(CatchPanicLayer::custom(request::on_panic))

@@ -2,7 +2,7 @@
 //!
 //! The layers, from the inside out: [`protocol`], [`verify`], [`sending`] and [`webhook`] are pure; [`clock`],
 //! [`chance`], [`config`], [`telemetry`], [`dns`], [`store`] and [`sender`] touch the world; [`checker`] and [`service`]
-//! are what the product does; [`http`] and [`jobs`] are the ways in; [`lifecycle`], [`app`] and [`cli`] put it together.
+//! are what the product does; [`http`], [`web`] and [`jobs`] are the ways in; [`lifecycle`], [`app`] and [`cli`] put it together.
 //! See `ARCHITECTURE.md`.
 
 pub mod protocol;
@@ -23,6 +23,7 @@ pub mod service;
 
 pub mod http;
 pub mod jobs;
+pub mod web;
 
 pub mod app;
 pub mod cli;

@@ -15,6 +15,7 @@ mod dependencies;
 mod dns_server;
 mod docs;
 mod hostile;
+mod pages;
 mod process;
 mod rubbish;
 mod store;

@@ -11,9 +11,9 @@ use crate::cli::exit::Exit;
 use crate::cli::expect::ExpectArgs;
 use crate::cli::output::{self, Format};
 use crate::http::document::Document;
+use crate::http::export;
 use crate::protocol::domain::Domain;
-use crate::protocol::master_file;
-use crate::verify::evidence::{Evidence, RecordType};
+use crate::verify::evidence::Evidence;
 use crate::verify::judge;
 use crate::verify::report::{RecordReport, Report};
 
@@ -62,11 +62,11 @@ pub fn run(args: &RecordsArgs, common: &Common) -> Exit {
     }
 }
 
-fn write(out: &mut impl Write, report: &Report, export: Export) -> io::Result<()> {
-    match export {
+fn write(out: &mut impl Write, report: &Report, form: Export) -> io::Result<()> {
+    match form {
         Export::Json => output::json_line(out, &Document::of(report, None)),
         Export::Table => table(out, report),
-        Export::Bind => bind(out, report),
+        Export::Bind => out.write_all(export::bind(report).as_bytes()),
     }
 }
 
@@ -78,32 +78,12 @@ fn table(out: &mut impl Write, report: &Report) -> io::Result<()> {
             Cell::new(record.purpose.as_str()),
             Cell::new(record.record_type.as_str()),
             Cell::new(host(report, record)),
-            Cell::new(record.value.as_deref().unwrap_or(NOTHING_REQUIRED)),
+            Cell::new(record.value.as_deref().unwrap_or(export::NOTHING_REQUIRED)),
             Cell::new(record.priority.map(|priority| priority.to_string()).unwrap_or_default()),
             Cell::new(record.ttl_seconds),
         ]);
     }
     writeln!(out, "Publish in the zone {}:\n{table}", report.zone)
-}
-
-const NOTHING_REQUIRED: &str = "(nothing is required here; your mail provider knows the value)";
-
-/// A master file; what has no value is a comment, so that nothing is silently left out.
-fn bind(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "; records of {}\n$ORIGIN {}.", report.domain, report.zone)?;
-    for record in &report.records {
-        let Some(value) = &record.value else {
-            writeln!(out, "; {} at {}: {NOTHING_REQUIRED}", record.purpose, host(report, record))?;
-            continue;
-        };
-        let data = match record.record_type {
-            RecordType::Txt => master_file::txt(value.as_bytes()),
-            RecordType::Mx => format!("{} {value}.", record.priority.unwrap_or_default()),
-            _ => format!("{value}."),
-        };
-        writeln!(out, "{}\t{}\tIN\t{}\t{data}", host(report, record), record.ttl_seconds, record.record_type)?;
-    }
-    Ok(())
 }
 
 fn host(report: &Report, record: &RecordReport) -> String {

@@ -23,6 +23,7 @@ use sendready::service::{Role, Service, Settings, WebhookSettings};
 use sendready::store::Store;
 use sendready::verify::breaker::Rule;
 use sendready::verify::standing::Patience;
+use sendready::web;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -94,7 +95,7 @@ impl House {
         store.migrate(hand.now()).await.unwrap();
         let service = Service::new(store, settings, hand.clock(), Chance::System);
         let health = Health::default();
-        let router = http::router(service.clone(), health.clone(), None);
+        let router = http::router_with(service.clone(), health.clone(), None, web::router(service.clone()));
         let operator = service.first_operator_key().await.unwrap().unwrap().expose_secret().to_owned();
         House { router, service, health, hand, operator, folder }
     }

@@ -50,6 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("hickory_resolver", &["dns"]),
     ("axum", &["http", "web", "app"]),
+    ("askama", &["http", "web"]),
     ("utoipa", &["http", "cli"]),
     ("clap", &["cli"]),
     ("comfy_table", &["cli"]),
