@@ -15,6 +15,7 @@ mod dependencies;
 mod dns_server;
 mod docs;
 mod hostile;
+mod outside;
 mod process;
 mod rubbish;
 mod store;

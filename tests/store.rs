@@ -11,6 +11,7 @@ mod domains;
 mod keys;
 mod mailboxes;
 mod notices;
+mod outside;
 mod plans;
 mod schedule;
 mod schema;

@@ -13,7 +13,8 @@ on_both!(
     settling_walks_indexes,
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
-    webhooks_walk_indexes
+    webhooks_walk_indexes,
+    outside_facts_walk_indexes
 );
 
 const ROWS: u32 = 20_000;
@@ -146,6 +147,44 @@ async fn webhooks_walk_indexes(world: World) {
     walks(&of_client, &["idx_sendready_webhook_endpoints_client"]);
     let forget = plan(&world, "receipt::PRUNE", &[quoted(&at(-90).to_rfc3339()), "500".to_owned()]).await;
     walks(&forget, &["idx_sendready_webhook_receipts_received"]);
+}
+
+/// What is asked of others about domains is found by indexes, and dedicated addresses by theirs.
+async fn outside_facts_walk_indexes(world: World) {
+    fill(&world).await;
+    let past = at(-60).to_rfc3339();
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    world
+        .run(&format!(
+            "INSERT INTO sendready_organizations (organization, age_failures, age_next_at, lists_next_at) \
+             SELECT domain, 0, '{past}'{cast}, '{past}'{cast} FROM email_domains"
+        ))
+        .await;
+    world
+        .run("INSERT INTO sendready_domain_organizations (domain_id, domain, organization) SELECT id, domain, domain FROM email_domains")
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_listings (organization, zone, listed, codes, asked_at) \
+             SELECT domain, 'dbl.example', FALSE, '', '{past}'{cast} FROM email_domains"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let (now, domain) = (quoted(&at(0).to_rfc3339()), literal(&world, 7));
+    let claim = [now.clone(), now.clone(), domain.clone()];
+    walks(&plan(&world, "organization::CLAIM_AGE", &claim).await, &["idx_sendready_organizations_age"]);
+    walks(&plan(&world, "organization::CLAIM_LISTS", &claim).await, &["idx_sendready_organizations_lists"]);
+    let domains = plan(&world, "organization::DOMAINS", &[quoted("d7.example")]).await;
+    walks(&domains, &["idx_sendready_domain_organizations_organization"]);
+    walks(&plan(&world, "organization::WALK", &[domain.clone(), "500".to_owned()]).await, &[]);
+    walks(&plan(&world, "organization::AGE_OF", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan(&world, "listing::OF_DOMAIN", std::slice::from_ref(&domain)).await, &[]);
+    let ids = [quoted(r#"["00000000000000000000000000000007"]"#)];
+    for name in ["reputation::FACTS", "reputation::LOCK"] {
+        walks(&plan(&world, name, &ids).await, &[]);
+    }
+    let of_client = plan(&world, "dedicated::ADDRESSES", &[domain]).await;
+    walks(&of_client, &[DEDICATED]);
 }
 
 /// Refuses a plan that reads the whole table, or leaves one of the indexes unused.
