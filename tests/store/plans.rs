@@ -151,7 +151,7 @@ async fn webhooks_walk_indexes(world: World) {
 
 /// What is asked of others about domains is found by indexes, and dedicated addresses by theirs.
 async fn outside_facts_walk_indexes(world: World) {
-    fill(&world).await;
+    fill_mailboxes(&world).await;
     let past = at(-60).to_rfc3339();
     let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
     world
