@@ -17,6 +17,7 @@ mod docs;
 mod guides;
 mod hostile;
 mod pages;
+mod outside;
 mod process;
 mod remote;
 mod rubbish;

@@ -13,6 +13,7 @@ mod keys;
 mod mailboxes;
 mod notices;
 mod ownership;
+mod outside;
 mod plans;
 mod schedule;
 mod schema;

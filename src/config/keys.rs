@@ -196,12 +196,12 @@ keys! {
         "How long checks and events are kept.";
     AUDIT_KEEP = "audit.keep", from(HOUR), "400d", "", Now,
         "How long it is kept who changed what (`GET /v1/audit`).";
-    RDAP_BOOTSTRAP = "rdap.bootstrap", Form::Text, "", "", Later,
+    RDAP_BOOTSTRAP = "rdap.bootstrap", Form::Text, "", "", Now,
         "Where the list of registration data servers is read (RFC 9224), a URL or a file.";
-    RDAP_ALLOW_PRIVATE = "rdap.allow_private", Form::Switch, "false", "", Later,
+    RDAP_ALLOW_PRIVATE = "rdap.allow_private", Form::Switch, "false", "", Now,
         "Whether such a server may have a private address. For development.";
-    BLOCKLISTS = "blocklists", Form::Names, "", "", Later,
-        "The DNS block lists in which domains and addresses are looked up.";
+    BLOCKLISTS = "blocklists", Form::Names, "", "", Now,
+        "The DNS block lists of domains in which registrable domains are looked up (RFC 5782).";
     SENDING_BOUNCE_MAX = "sending.bounce_max", Form::Share, "0.05", "", Now,
         "The bounce rate above which a mailbox is paused.";
     SENDING_SPAM_MAX = "sending.spam_max", Form::Share, "0.003", "", Now,

@@ -273,7 +273,8 @@ mod tests {
             let score = |inputs: Inputs| reputation(&inputs).score;
             let some = Inputs { flags: Some(flags), ..inputs };
             for better in [Flags { spf: true, ..flags }, Flags { dkim: true, ..flags }, Flags { dmarc: true, ..flags }, Flags { mx: true, ..flags }] {
-                prop_assert!(score(Inputs { flags: Some(better), ..some }) >= score(some));
+                let (after, before) = (score(Inputs { flags: Some(better), ..some }), score(some));
+                prop_assert!(after >= before);
             }
             let aged = |days| score(Inputs { age_days: Some(days), ..inputs });
             prop_assert!(aged(days + more) >= aged(days));

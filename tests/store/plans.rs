@@ -15,7 +15,8 @@ on_both!(
     the_breaker_walks_indexes,
     webhooks_walk_indexes,
     who_changed_what_walks_indexes,
-    ownership_walks_indexes
+    ownership_walks_indexes,
+    outside_facts_walk_indexes
 );
 
 const ROWS: u32 = 20_000;
@@ -186,6 +187,44 @@ async fn who_changed_what_walks_indexes(world: World) {
     let end = [literal(&world, 7), quoted("done"), "200".to_owned(), literal(&world, 7), quoted("")];
     walks(&plan(&world, "audit::END", &end).await, &[primary]);
     walks(&plan(&world, "audit::PRUNE", &[literal(&world, 7), "500".to_owned()]).await, &[primary]);
+}
+
+/// What is asked of others about domains is found by indexes, and dedicated addresses by theirs.
+async fn outside_facts_walk_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let past = at(-60).to_rfc3339();
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    world
+        .run(&format!(
+            "INSERT INTO sendready_organizations (organization, age_failures, age_next_at, lists_next_at) \
+             SELECT domain, 0, '{past}'{cast}, '{past}'{cast} FROM email_domains"
+        ))
+        .await;
+    world
+        .run("INSERT INTO sendready_domain_organizations (domain_id, domain, organization) SELECT id, domain, domain FROM email_domains")
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_listings (organization, zone, listed, codes, asked_at) \
+             SELECT domain, 'dbl.example', FALSE, '', '{past}'{cast} FROM email_domains"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let (now, domain) = (quoted(&at(0).to_rfc3339()), literal(&world, 7));
+    let claim = [now.clone(), now.clone(), domain.clone()];
+    walks(&plan(&world, "organization::CLAIM_AGE", &claim).await, &["idx_sendready_organizations_age"]);
+    walks(&plan(&world, "organization::CLAIM_LISTS", &claim).await, &["idx_sendready_organizations_lists"]);
+    let domains = plan(&world, "organization::DOMAINS", &[quoted("d7.example")]).await;
+    walks(&domains, &["idx_sendready_domain_organizations_organization"]);
+    walks(&plan(&world, "organization::WALK", &[domain.clone(), "500".to_owned()]).await, &[]);
+    walks(&plan(&world, "organization::AGE_OF", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan(&world, "listing::OF_DOMAIN", std::slice::from_ref(&domain)).await, &[]);
+    let ids = [quoted(r#"["00000000000000000000000000000007"]"#)];
+    for name in ["reputation::FACTS", "reputation::LOCK"] {
+        walks(&plan(&world, name, &ids).await, &[]);
+    }
+    let of_client = plan(&world, "dedicated::ADDRESSES", &[domain]).await;
+    walks(&of_client, &[DEDICATED]);
 }
 
 /// Refuses a plan that reads the whole table, or leaves one of the indexes unused.
