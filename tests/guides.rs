@@ -104,7 +104,12 @@ async fn run(guide: &str, fewest: usize) {
     let dns = DnsServer::zones(&zone);
     let folder = tempfile::tempdir().unwrap();
     let resolver = dns.address().to_string();
-    let serve = Serve::start(folder.path(), "sqlite:sendready.db", &["--resolver", &resolver], &[]);
+    let serve = Serve::start(
+        folder.path(),
+        "sqlite:sendready.db",
+        &["--resolver", &resolver],
+        &[("SENDREADY_CHECKS__MIN_INTERVAL", "1s")],
+    );
     let script: String = steps.iter().map(|step| format!("{}\necho '{END}'\n", step.command)).collect();
     let programs = Path::new(env!("CARGO_BIN_EXE_sendready")).parent().unwrap().to_owned();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());

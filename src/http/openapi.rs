@@ -75,6 +75,18 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     api
 }
 
+/// What a path names, and the refusal where it is not there, or another client's.
+const THINGS: [(&str, Kind); 8] = [
+    ("/clients/{id}", Kind::NoSuchClient),
+    ("/domains/{id}", Kind::NoSuchDomain),
+    ("/by-name/{domain}", Kind::NoSuchDomain),
+    ("/checks/{check_id}", Kind::NoSuchCheck),
+    ("/mailboxes/{id}", Kind::NoSuchMailbox),
+    ("/setup-links/{link_id}", Kind::NoSuchSetupLink),
+    ("/webhook-endpoints/{id}", Kind::NoSuchWebhookEndpoint),
+    ("/deliveries/{delivery_id}", Kind::NoSuchDelivery),
+];
+
 /// The answers that several operations share, by their names.
 type Responses = BTreeMap<String, RefOr<Response>>;
 
@@ -103,6 +115,7 @@ fn always(operation: &Operation, path: &str, is_open: bool) -> Vec<Kind> {
     }
     let mut kinds = vec![Kind::Unauthorized, Kind::Forbidden, Kind::TooManyRequests, Kind::Internal, Kind::Unavailable];
     if path.contains('{') {
+        kinds.extend(THINGS.iter().filter(|(part, _)| path.contains(part)).map(|(_, kind)| *kind));
         kinds.push(Kind::NotFound);
     }
     if operation.request_body.is_some() {
@@ -147,10 +160,17 @@ fn add_words(own: &mut Response, kinds: &[Kind]) {
     }
 }
 
+/// The operations that also work without their body; where it is described, it is taken to be needed.
+const OPTIONAL_BODIES: [&str; 1] = ["setup_link_create"];
+
 /// Gives each body of a request the example that its schema makes, where it has none of its own.
 fn add_examples(operation: &mut Operation, schemas: &Value) {
     // A body that is only referred to has its example where it stands.
+    let may_be_left_out = operation.operation_id.as_deref().is_some_and(|id| OPTIONAL_BODIES.contains(&id));
     let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    if may_be_left_out {
+        body.required = Some(Required::False);
+    }
     for content in body.content.values_mut() {
         let RefOr::T(content) = content else { continue };
         if content.example.is_none() {
