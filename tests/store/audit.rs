@@ -76,7 +76,7 @@ async fn changes_are_begun_and_ended(world: World) {
         outcome: Outcome::Begun,
         status: None,
     };
-    assert_eq!(list(&world, &AuditFilter::default()).await, [expected.clone()]);
+    assert_eq!(list(&world, &AuditFilter::default()).await, std::slice::from_ref(&expected));
     let end = AuditEnd { outcome: Outcome::Refused, status: Some(422), made_id: None, fields: "status bind" };
     store.audit_end(of(1), &end).await.unwrap();
     let ended = AuditRow { outcome: Outcome::Refused, status: Some(422), fields: "status bind".to_owned(), ..expected };

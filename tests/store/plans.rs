@@ -181,7 +181,7 @@ async fn who_changed_what_walks_indexes(world: World) {
     walks(&plan(&world, "audit::LIST", &all).await, &[primary]);
     let of = |more: &[String]| [&all[..], more].concat();
     let key = literal(&world, 7);
-    walks(&plan(&world, "audit::LIST_OF_KEY", &of(&[key.clone()])).await, &["idx_sendready_audit_key"]);
+    walks(&plan(&world, "audit::LIST_OF_KEY", &of(std::slice::from_ref(&key))).await, &["idx_sendready_audit_key"]);
     let domain = plan(&world, "audit::LIST_OF_DOMAIN", &of(&[key, "NULL".to_owned()])).await;
     walks(&domain, &["idx_sendready_audit_domain"]);
     let end = [literal(&world, 7), quoted("done"), "200".to_owned(), literal(&world, 7), quoted("")];
