@@ -247,12 +247,21 @@ impl Advice {
             Severity::Warning => ("warn", "Warning"),
             Severity::Notice => ("wait", "Note"),
         };
-        Advice {
-            tone,
-            weight,
-            message: sentence(&finding_words::message(finding), SENTENCE_CHARACTERS_MAX),
-            fix: sentence(&finding_words::fix(finding, place), SENTENCE_CHARACTERS_MAX),
-        }
+        // The panel has its own step on the page; only where it wants quotation marks, the words must know.
+        let wants_quotes = |name: &str| providers::text_habit(name) == TextHabit::Quoted;
+        let place = Place { provider: place.provider.filter(|provider| wants_quotes(&provider.name)), ..place.clone() };
+        let mut fix = sentence(&finding_words::fix(finding, &place), SENTENCE_CHARACTERS_MAX);
+        shorten(&mut fix, &place);
+        Advice { tone, weight, message: sentence(&finding_words::message(finding), SENTENCE_CHARACTERS_MAX), fix }
+    }
+}
+
+/// A long value stands in its field already, with a button; a second time it would only hide what is said.
+fn shorten(pieces: &mut [Piece], place: &Place<'_>) {
+    let pasted = place.pasted().unwrap_or_default();
+    let pasted = plain(pasted.trim_matches('`'), SENTENCE_CHARACTERS_MAX);
+    for piece in pieces.iter_mut().filter(|piece| piece.text == pasted && pasted.len() > LINE_CHARACTERS) {
+        *piece = Piece { is_code: false, text: "shown above".to_owned() };
     }
 }
 
@@ -275,6 +284,8 @@ impl Spread {
         let servers = match known.published {
             None if known.visible && verdict == Verdict::Valid => "Visible everywhere.".to_owned(),
             None => return None,
+            // Something else is there, and is shown as such.
+            Some(published) if published.count == 0 && verdict != Verdict::Missing => return None,
             Some(published) if published.of == 1 => match published.count {
                 0 => "The name server that we asked does not have it".to_owned(),
                 _ => "Your name server has it".to_owned(),
