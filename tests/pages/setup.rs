@@ -14,8 +14,7 @@ use uuid::Uuid;
 use crate::api::house::{Answer, House};
 
 /// A zone in which nothing is published.
-const BARE: &str =
-    "$ORIGIN example.test.\n$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 11.0.0.53\nmx1 A 11.0.0.25\n";
+const BARE: &str = "$ORIGIN example.test.\n$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 11.0.0.53\nmx1 A 11.0.0.25\n";
 
 /// What a whole page may weigh without a cache. The number.
 const OCTETS_MAX: usize = 100 * 1_000;
@@ -78,10 +77,13 @@ async fn a_page_shows_every_record_and_nothing_of_the_platform() {
     set.house.check_all(BARE).await;
     let page = set.get("").await;
     check_page(&page, 200, "5 of 5 records are still to publish");
-    for shown in ["s1._domainkey", "_dmarc", "v=spf1 include:_spf.provider.test", "s2.provider.test", "data-verdict=\"missing\""] {
+    for shown in
+        ["s1._domainkey", "_dmarc", "v=spf1 include:_spf.provider.test", "s2.provider.test", "data-verdict=\"missing\""]
+    {
         assert!(page.text.contains(shown), "{shown} is not in {}", page.text);
     }
-    let client = set.house.operator("GET", "/v1/clients", None).await.json()["data"][0]["id"].as_str().unwrap().to_owned();
+    let client =
+        set.house.operator("GET", "/v1/clients", None).await.json()["data"][0]["id"].as_str().unwrap().to_owned();
     for hidden in [set.domain.to_string(), client, "Example".to_owned(), "manual".to_owned(), "velocity".to_owned()] {
         assert!(!page.text.contains(&hidden), "{hidden} is in {}", page.text);
     }
@@ -161,13 +163,20 @@ async fn asking_for_a_check_leads_back_and_too_often_is_said_kindly() {
     let verify = format!("/setup/{}/verify", set.token);
     for _ in 0..6 {
         let answer = set.house.call("POST", &verify, None, None).await;
-        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, format!("/setup/{}", set.token).as_str()));
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("location")),
+            (303, format!("/setup/{}", set.token).as_str())
+        );
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
     }
     let often = set.house.call("POST", &verify, None, None).await;
     check_page(&often, 429, "We are on it already");
     let seconds: u64 = often.header("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&seconds) && often.text.contains(&format!("again in {seconds} seconds")), "{}", often.text);
+    assert!(
+        (1..=60).contains(&seconds) && often.text.contains(&format!("again in {seconds} seconds")),
+        "{}",
+        often.text
+    );
     assert!(often.text.contains("5 of 5 records are still to publish"), "the records stay: {}", often.text);
 }
 
@@ -204,8 +213,18 @@ async fn records_can_be_taken_away() {
     set.house.check_all(BARE).await;
     for (path, media_type, file, holds) in [
         ("/records.zone", "text/dns", "example.test.zone", "s2._domainkey\t3600\tIN\tCNAME\ts2.provider.test."),
-        ("/records.csv", "text/csv; charset=utf-8", "example.test.csv", "mx,MX,@,example.test,mx1.example.test,10,3600,add,missing"),
-        ("/records.txt", "text/plain; charset=utf-8", "example.test.txt", "   Host:     s1._domainkey   (in full: s1._domainkey.example.test)"),
+        (
+            "/records.csv",
+            "text/csv; charset=utf-8",
+            "example.test.csv",
+            "mx,MX,@,example.test,mx1.example.test,10,3600,add,missing",
+        ),
+        (
+            "/records.txt",
+            "text/plain; charset=utf-8",
+            "example.test.txt",
+            "   Host:     s1._domainkey   (in full: s1._domainkey.example.test)",
+        ),
     ] {
         let answer = set.get(path).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, media_type));
@@ -230,7 +249,11 @@ async fn the_stream_tells_the_page_at_once() {
         assert!(told.iter().any(|line| line.contains(&format!("id=\"{id}\""))), "{id} is not in {told:#?}");
     }
     let told: Vec<&str> = told.into_iter().filter(|line| line.contains("data-live")).collect();
-    assert!(told.iter().all(|line| page.text.contains(line)), "the parts are those of the page: {told:#?} {}", page.text);
+    assert!(
+        told.iter().all(|line| page.text.contains(line)),
+        "the parts are those of the page: {told:#?} {}",
+        page.text
+    );
 }
 
 /// What is logged, as text.
