@@ -2,7 +2,20 @@
 //!
 //! What has no value is said, not left out. A form is text made from a [`Report`]; no clock, no database.
 
+mod cloudflare;
+mod octodns;
+mod route53;
+#[cfg(test)]
+mod samples;
+mod sets;
+mod terraform;
+
 use std::fmt::Write;
+
+pub use cloudflare::cloudflare;
+pub use octodns::octodns;
+pub use route53::route53;
+pub use terraform::{TerraformProvider, terraform};
 
 use crate::protocol::master_file;
 use crate::verify::evidence::RecordType;
@@ -11,6 +24,15 @@ use crate::verify::report::{RecordReport, Report};
 
 /// What stands in place of a value that only the owner can know.
 pub const NOTHING_REQUIRED: &str = "(nothing is required here; your mail provider knows the value)";
+
+/// A form that has no place for remarks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// The form.
+    pub text: String,
+    /// What is not in it, or must be known before it is used, one sentence each without the stop. Printable ASCII.
+    pub notices: Vec<String>,
+}
 
 /// A master file (RFC 1035 §5), for a name server or a panel that takes one.
 pub fn bind(report: &Report) -> String {
