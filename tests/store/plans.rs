@@ -153,6 +153,7 @@ async fn webhooks_walk_indexes(world: World) {
 
 /// Many changes of some keys and domains.
 async fn who_changed_what_walks_indexes(world: World) {
+    fill(&world).await;
     let (numbers, row_id, key, cast) = match world.place {
         Place::Postgres(_) => {
             let key = "('00000000-0000-0000-0000-' || LPAD(CAST(n % 100 AS TEXT), 12, '0'))::uuid";
