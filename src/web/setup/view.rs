@@ -305,3 +305,44 @@ impl Spread {
         Some(Spread { text, by })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::report::Published;
+
+    #[test]
+    fn how_far_a_record_has_come() {
+        let (checked_at, now) =
+            (DateTime::from_timestamp(1_800_000_000, 0), DateTime::from_timestamp(1_800_000_010, 0).unwrap());
+        let spread = |published: Option<(usize, usize)>, visible, within, verdict| {
+            let known = Propagation {
+                published: published.map(|(count, of)| Published { count, of }),
+                visible,
+                visible_within_seconds: within,
+                ..Propagation::default()
+            };
+            let spread = Spread::of(&known, verdict, checked_at, now)?;
+            Some([Some(spread.text), spread.by.map(|at| at.short)].into_iter().flatten().collect::<Vec<_>>().join(" "))
+        };
+        let check = |made: Option<String>, expected: &str| assert_eq!(made.unwrap_or_default(), expected);
+        let (valid, unknown, missing) = (Verdict::Valid, Verdict::Unknown, Verdict::Missing);
+        check(
+            spread(Some((2, 4)), false, Some(300), unknown),
+            "2 of 4 name servers have it, visible everywhere by 08:05 UTC",
+        );
+        check(
+            spread(Some((4, 4)), false, None, valid),
+            "4 of 4 name servers have it, but it is not visible everywhere yet.",
+        );
+        check(
+            spread(Some((4, 4)), true, Some(300), valid),
+            "4 of 4 name servers have it, and it is visible everywhere.",
+        );
+        check(spread(Some((1, 1)), false, Some(60), valid), "Your name server has it, visible everywhere by 08:01 UTC");
+        check(spread(Some((0, 4)), false, None, missing), "None of 4 name servers has it.");
+        check(spread(Some((0, 4)), false, None, Verdict::Invalid), "");
+        check(spread(None, true, None, valid), "Visible everywhere.");
+        check(spread(None, false, None, missing), "");
+    }
+}
