@@ -7,6 +7,7 @@ pub mod breaker;
 pub mod checks;
 pub mod daily;
 pub mod deliveries;
+mod leased;
 pub mod prune;
 pub mod replicas;
 
