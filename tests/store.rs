@@ -6,6 +6,7 @@ mod announce;
 mod breaker;
 mod clients;
 mod connection;
+mod console;
 mod domains;
 mod keys;
 mod mailboxes;

@@ -14,6 +14,7 @@ pub mod migration;
 
 pub mod breaker;
 pub mod client;
+pub mod console;
 pub mod delivery;
 pub mod delivery_claim;
 pub mod domain;
@@ -28,6 +29,7 @@ pub mod mailbox_add;
 pub mod mailbox_change;
 pub mod note;
 pub mod notice;
+pub mod overview;
 pub mod prune;
 pub mod receipt;
 pub mod requirements;
@@ -144,6 +146,7 @@ pub fn statements() -> Vec<Sql> {
         connect::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
+        console::STATEMENTS,
         delivery::STATEMENTS,
         delivery_claim::STATEMENTS,
         domain::STATEMENTS,
@@ -159,6 +162,7 @@ pub fn statements() -> Vec<Sql> {
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
+        overview::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
         schedule::STATEMENTS,

@@ -19,11 +19,14 @@ pub static ICON: Asset = Asset::new("icon.svg", "image/svg+xml", include_bytes!(
 /// `templates/htmx.html`.
 pub static HTMX: Asset = Asset::new("htmx.js", JAVASCRIPT, include_bytes!("../../assets/htmx.min.js"));
 
+/// Puts moments into the reader's own zone.
+pub static TIME: Asset = Asset::new("time.js", JAVASCRIPT, include_bytes!("../../assets/time.js"));
+
 /// RFC 9239 §6.
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Every asset.
-static ALL: [&Asset; 3] = [&STYLE, &ICON, &HTMX];
+static ALL: [&Asset; 4] = [&STYLE, &ICON, &HTMX, &TIME];
 
 /// How many hexadecimal digits of its hash a name carries: 64 bits, for names that differ, not for secrets.
 const HASH_DIGITS: usize = 16;
