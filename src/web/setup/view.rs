@@ -247,12 +247,21 @@ impl Advice {
             Severity::Warning => ("warn", "Warning"),
             Severity::Notice => ("wait", "Note"),
         };
-        Advice {
-            tone,
-            weight,
-            message: sentence(&finding_words::message(finding), SENTENCE_CHARACTERS_MAX),
-            fix: sentence(&finding_words::fix(finding, place), SENTENCE_CHARACTERS_MAX),
-        }
+        // The panel has its own step on the page; only where it wants quotation marks, the words must know.
+        let wants_quotes = |name: &str| providers::text_habit(name) == TextHabit::Quoted;
+        let place = Place { provider: place.provider.filter(|provider| wants_quotes(&provider.name)), ..place.clone() };
+        let mut fix = sentence(&finding_words::fix(finding, &place), SENTENCE_CHARACTERS_MAX);
+        shorten(&mut fix, &place);
+        Advice { tone, weight, message: sentence(&finding_words::message(finding), SENTENCE_CHARACTERS_MAX), fix }
+    }
+}
+
+/// A long value stands in its field already, with a button; a second time it would only hide what is said.
+fn shorten(pieces: &mut [Piece], place: &Place<'_>) {
+    let pasted = place.pasted().unwrap_or_default();
+    let pasted = plain(pasted.trim_matches('`'), SENTENCE_CHARACTERS_MAX);
+    for piece in pieces.iter_mut().filter(|piece| piece.text == pasted && pasted.len() > LINE_CHARACTERS) {
+        *piece = Piece { is_code: false, text: "shown above".to_owned() };
     }
 }
 
@@ -275,6 +284,8 @@ impl Spread {
         let servers = match known.published {
             None if known.visible && verdict == Verdict::Valid => "Visible everywhere.".to_owned(),
             None => return None,
+            // Something else is there, and is shown as such.
+            Some(published) if published.count == 0 && verdict != Verdict::Missing => return None,
             Some(published) if published.of == 1 => match published.count {
                 0 => "The name server that we asked does not have it".to_owned(),
                 _ => "Your name server has it".to_owned(),
@@ -292,5 +303,46 @@ impl Spread {
             (None, false, Some(_)) => format!("{servers}."),
         };
         Some(Spread { text, by })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::report::Published;
+
+    #[test]
+    fn how_far_a_record_has_come() {
+        let (checked_at, now) =
+            (DateTime::from_timestamp(1_800_000_000, 0), DateTime::from_timestamp(1_800_000_010, 0).unwrap());
+        let spread = |published: Option<(usize, usize)>, visible, within, verdict| {
+            let known = Propagation {
+                published: published.map(|(count, of)| Published { count, of }),
+                visible,
+                visible_within_seconds: within,
+                ..Propagation::default()
+            };
+            let spread = Spread::of(&known, verdict, checked_at, now)?;
+            Some([Some(spread.text), spread.by.map(|at| at.short)].into_iter().flatten().collect::<Vec<_>>().join(" "))
+        };
+        let check = |made: Option<String>, expected: &str| assert_eq!(made.unwrap_or_default(), expected);
+        let (valid, unknown, missing) = (Verdict::Valid, Verdict::Unknown, Verdict::Missing);
+        check(
+            spread(Some((2, 4)), false, Some(300), unknown),
+            "2 of 4 name servers have it, visible everywhere by 08:05 UTC",
+        );
+        check(
+            spread(Some((4, 4)), false, None, valid),
+            "4 of 4 name servers have it, but it is not visible everywhere yet.",
+        );
+        check(
+            spread(Some((4, 4)), true, Some(300), valid),
+            "4 of 4 name servers have it, and it is visible everywhere.",
+        );
+        check(spread(Some((1, 1)), false, Some(60), valid), "Your name server has it, visible everywhere by 08:01 UTC");
+        check(spread(Some((0, 4)), false, None, missing), "None of 4 name servers has it.");
+        check(spread(Some((0, 4)), false, None, Verdict::Invalid), "");
+        check(spread(None, true, None, valid), "Visible everywhere.");
+        check(spread(None, false, None, missing), "");
     }
 }

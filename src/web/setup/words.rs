@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::service::records::RecordsView;
 use crate::service::requirements::RequirementsSource;
+use crate::verify::evidence::RecordType;
 use crate::verify::purpose::{Action, Purpose, Verdict};
 use crate::verify::report::RecordReport;
 use crate::verify::standing::{Status, SuspendedReason};
@@ -288,7 +289,10 @@ pub(super) fn to_do(record: &RecordReport) -> String {
         (Verdict::Valid, _) => format!("Nothing to do: the {kind} record is as it should be."),
         (Verdict::Unknown, _) => "Leave what you have published as it is; we look again by ourselves.".to_owned(),
         (_, Action::Replace) => format!("Change the {kind} record that is there into this one. Do not add a second."),
-        (_, Action::Add) => format!("Add a {kind} record with these fields."),
+        (_, Action::Add) => {
+            let article = if kind == RecordType::Mx { "an" } else { "a" };
+            format!("Add {article} {kind} record with these fields.")
+        }
         (_, Action::Keep) => format!("Keep the {kind} record as it is."),
     }
 }
