@@ -3,13 +3,17 @@
 pub mod world;
 
 mod announce;
+mod audit;
 mod breaker;
 mod clients;
 mod connection;
+mod dedicated;
 mod domains;
 mod keys;
 mod mailboxes;
 mod notices;
+mod outside;
+mod ownership;
 mod plans;
 mod schedule;
 mod schema;
