@@ -104,7 +104,12 @@ def read_cloudflare(path, zone):
                 theirs["content"] = ours["content"]
             if record_type != "TXT":
                 theirs["content"] = theirs["content"].rstrip(".")
-            assert ours == theirs, f"{ours} is not {theirs}"
+            # Where a text is cut is Cloudflare's own affair; octoDNS counts its own backslashes.
+            assert uncut(ours) == uncut(theirs), f"{ours} is not {theirs}"
+
+
+def uncut(post):
+    return {**post, "content": post["content"].replace('" "', "")}
 
 
 def read_route53(path, zone):
