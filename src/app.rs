@@ -171,8 +171,12 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     announce(&service, address).await?;
     let stop = lifecycle.stop();
     let health = Health::default();
-    let router =
-        http::router_with(service.clone(), health.clone(), Some(metrics.clone()), web::router(service.clone()));
+    let router = http::router_with(
+        service.clone(),
+        health.clone(),
+        Some(metrics.clone()),
+        web::router(service.clone(), health.clone()),
+    );
     lifecycle.spawn("http", http::serve::serve(listener, router, stop.soft.clone(), config.shutdown.grace));
     let watched = Arc::new(Watched::new(resolver));
     let told = health.clone();

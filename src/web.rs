@@ -7,6 +7,7 @@
 pub mod assets;
 pub mod page;
 
+mod console;
 mod difference;
 mod setup;
 mod shown;
@@ -14,9 +15,12 @@ mod shown;
 use axum::Router;
 use axum::routing::get;
 
+use crate::http::health::Health;
 use crate::service::Service;
 
-/// Every page over `service`, to be served beside the API: see [`crate::http::router_with`].
-pub fn router(service: Service) -> Router {
-    Router::new().route("/static/{file}", get(assets::asset)).merge(setup::routes()).with_state(service)
+/// Every page over `service`, to be served beside the API: see [`crate::http::router_with`]. The console shows what
+/// was said to `health`.
+pub fn router(service: Service, health: Health) -> Router {
+    let console = console::router(service.clone(), health);
+    Router::new().route("/static/{file}", get(assets::asset)).merge(setup::routes()).with_state(service).merge(console)
 }

@@ -7,6 +7,7 @@ mod audit;
 mod breaker;
 mod clients;
 mod connection;
+mod console;
 mod dedicated;
 mod domains;
 mod keys;

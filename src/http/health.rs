@@ -73,11 +73,15 @@ pub struct Health {
 
 /// All that was said.
 #[derive(Debug, Clone, Default)]
-struct Said {
-    resolver: ResolverState,
-    checker: CheckerState,
-    breaker: BreakerState,
-    authoritative: AuthoritativeState,
+pub struct Said {
+    /// How the resolver fares.
+    pub resolver: ResolverState,
+    /// How the checker fares.
+    pub checker: CheckerState,
+    /// How the fleet breaker stands.
+    pub breaker: BreakerState,
+    /// How authoritative servers, all together, fare.
+    pub authoritative: AuthoritativeState,
 }
 
 impl Health {
@@ -106,7 +110,8 @@ impl Health {
         change(&mut self.said.write().unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 
-    fn said(&self) -> Said {
+    /// What was said last.
+    pub fn said(&self) -> Said {
         self.said.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }

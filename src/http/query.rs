@@ -205,8 +205,8 @@ fn place_of(octets: &[u8]) -> Option<Place> {
     Some(Place { created_at, id: id_of(id)? })
 }
 
-/// A part of a query as text: `+` is a space, `%` and two digits an octet.
-fn decoded(text: &str) -> Option<String> {
+/// A part of a query, or of a form, as text: `+` is a space, `%` and two digits an octet.
+pub fn decoded(text: &str) -> Option<String> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(octet) = rest.next() {

@@ -81,12 +81,13 @@ async fn read(target: &Target, mut response: Response, octets_max: usize) -> Res
     let retry_after = retry_after.filter(|text| text.len() <= RETRY_AFTER_OCTETS_MAX).map(str::to_owned);
     let code = response.status().as_u16();
     let mut body = Vec::new();
-    while code == 200 {
-        let Some(chunk) = response.chunk().await.map_err(|fault| unanswered(&fault))? else { break };
-        if body.len() + chunk.len() > octets_max {
-            return Err(FetchFault::TooLarge);
+    if code == 200 {
+        while let Some(chunk) = response.chunk().await.map_err(|fault| unanswered(&fault))? {
+            if body.len() + chunk.len() > octets_max {
+                return Err(FetchFault::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
     }
     Ok(Fetched { host: target.host().to_owned(), code, body, retry_after })
 }

@@ -210,12 +210,12 @@ pub(in crate::store) use domain_columns;
 
 /// The conditions and the order of a list; `$1`, `$2` are the place before, `$3` how many.
 macro_rules! list {
-    ($whose:literal) => {
+    ($which:literal) => {
         concat!(
             "SELECT ",
             domain_columns!(),
             " FROM email_domains WHERE ",
-            $whose,
+            $which,
             "(COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id) > ($1, $2) \
              AND CASE WHEN deleted_at IS NOT NULL OR status = 'deleted' THEN $4 = 'deleted' \
                  ELSE $4 = '' OR $4 = COALESCE(status, 'pending') END \
@@ -224,7 +224,6 @@ macro_rules! list {
                  OR $5 IN ('any', 'dkim') AND NOT COALESCE(dkim_valid, FALSE) \
                  OR $5 IN ('any', 'dmarc') AND NOT COALESCE(dmarc_valid, FALSE) \
                  OR $5 IN ('any', 'mx') AND NOT COALESCE(mx_valid, FALSE)) \
-             AND ($6 = '' OR substr(lower(domain), 1, length($6)) = $6) \
              ORDER BY COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id LIMIT $3"
         )
     };
@@ -242,7 +241,13 @@ statements! {
         ORDER BY CASE WHEN domain = $1 THEN 0 ELSE 1 END, id LIMIT 1";
     // A client's list has its own text, for an `OR` over a parameter would keep SQLite from its index.
     LIST = list!("");
-    LIST_OF_CLIENT = list!("client_id = $7 AND ");
+    LIST_OF_CLIENT = list!("client_id = $6 AND ");
+    // What begins alike lies together in its own index, and is put in order afterwards.
+    LIST_BY_PREFIX = list!("lower(domain) COLLATE \"C\" >= $6 AND lower(domain) COLLATE \"C\" < $7 AND ")
+        => list!("lower(domain) >= $6 AND lower(domain) < $7 AND ");
+    LIST_OF_CLIENT_BY_PREFIX =
+        list!("lower(domain) COLLATE \"C\" >= $6 AND lower(domain) COLLATE \"C\" < $7 AND client_id = $8 AND ")
+        => list!("lower(domain) >= $6 AND lower(domain) < $7 AND client_id = $8 AND ");
 }
 
 #[derive(sqlx::FromRow)]
@@ -416,15 +421,25 @@ impl Store {
             Some(Failing::Any) => "any",
             Some(Failing::Purpose(purpose)) => purpose.as_str(),
         };
-        let prefix = filter.q.as_deref().unwrap_or_default().to_lowercase();
-        let rows = match filter.client_id {
-            None => db!(&self.db, LIST, |sql, pool| {
+        let prefix = filter.q.as_deref().map(str::to_lowercase).filter(|prefix| !prefix.is_empty());
+        // Above everything that begins so, and below everything else.
+        let range = prefix.map(|prefix| (format!("{prefix}{}", char::MAX), prefix));
+        let rows = match (filter.client_id, range) {
+            (None, None) => db!(&self.db, LIST, |sql, pool| {
                 let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
-                query.bind(status).bind(failing).bind(prefix).fetch_all(pool).await
+                query.bind(status).bind(failing).fetch_all(pool).await
             }),
-            Some(client) => db!(&self.db, LIST_OF_CLIENT, |sql, pool| {
+            (Some(client), None) => db!(&self.db, LIST_OF_CLIENT, |sql, pool| {
                 let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
-                query.bind(status).bind(failing).bind(prefix).bind(client).fetch_all(pool).await
+                query.bind(status).bind(failing).bind(client).fetch_all(pool).await
+            }),
+            (None, Some((end, prefix))) => db!(&self.db, LIST_BY_PREFIX, |sql, pool| {
+                let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
+                query.bind(status).bind(failing).bind(prefix).bind(end).fetch_all(pool).await
+            }),
+            (Some(client), Some((end, prefix))) => db!(&self.db, LIST_OF_CLIENT_BY_PREFIX, |sql, pool| {
+                let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
+                query.bind(status).bind(failing).bind(prefix).bind(end).bind(client).fetch_all(pool).await
             }),
         };
         rows.map_err(StoreError::at(OPERATION))?.into_iter().map(|row| row.read(OPERATION)).collect()

@@ -15,6 +15,7 @@ pub mod migration;
 pub mod audit;
 pub mod breaker;
 pub mod client;
+pub mod console;
 pub mod dedicated;
 pub mod delivery;
 pub mod delivery_claim;
@@ -32,6 +33,7 @@ pub mod mailbox_change;
 pub mod note;
 pub mod notice;
 pub mod organization;
+pub mod overview;
 pub mod ownership;
 pub mod prune;
 pub mod receipt;
@@ -158,6 +160,7 @@ pub fn statements() -> Vec<Sql> {
         breaker::STATEMENTS,
         client::STATEMENTS,
         dedicated::STATEMENTS,
+        console::STATEMENTS,
         delivery::STATEMENTS,
         delivery_claim::STATEMENTS,
         domain::STATEMENTS,
@@ -176,6 +179,7 @@ pub fn statements() -> Vec<Sql> {
         notice::STATEMENTS,
         ownership::STATEMENTS,
         organization::STATEMENTS,
+        overview::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
         reputation::STATEMENTS,

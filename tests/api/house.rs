@@ -95,7 +95,8 @@ impl House {
         store.migrate(hand.now()).await.unwrap();
         let service = Service::new(store, settings, hand.clock(), Chance::System);
         let health = Health::default();
-        let router = http::router_with(service.clone(), health.clone(), None, web::router(service.clone()));
+        let router =
+            http::router_with(service.clone(), health.clone(), None, web::router(service.clone(), health.clone()));
         let operator = service.first_operator_key().await.unwrap().unwrap().expose_secret().to_owned();
         House { router, service, health, hand, operator, folder }
     }

@@ -16,7 +16,8 @@ on_both!(
     webhooks_walk_indexes,
     who_changed_what_walks_indexes,
     ownership_walks_indexes,
-    outside_facts_walk_indexes
+    outside_facts_walk_indexes,
+    the_console_walks_indexes
 );
 
 const ROWS: u32 = 20_000;
@@ -153,6 +154,7 @@ async fn webhooks_walk_indexes(world: World) {
 
 /// Many changes of some keys and domains.
 async fn who_changed_what_walks_indexes(world: World) {
+    fill(&world).await;
     let (numbers, row_id, key, cast) = match world.place {
         Place::Postgres(_) => {
             let key = "('00000000-0000-0000-0000-' || LPAD(CAST(n % 100 AS TEXT), 12, '0'))::uuid";
@@ -286,7 +288,6 @@ async fn lists_walk_indexes(world: World) {
         "50".to_owned(),
         quoted(""),
         quoted(""),
-        quoted(""),
         literal(&world, 1),
     ];
     walks(&plan(&world, "domain::LIST", &parameters).await, &["idx_sendready_domains_place", DEDICATED]);
@@ -295,6 +296,11 @@ async fn lists_walk_indexes(world: World) {
         &plan_of_client,
         if matches!(world.place, Place::Sqlite(_)) { &["idx_sendready_domains_client_place"] } else { &[] },
     );
+    let (client, (from, to)) = (literal(&world, 1), (quoted("d1234"), quoted("d1234\u{10ffff}")));
+    let prefix = [&parameters[..5], &[from, to, client]].concat();
+    for name in ["domain::LIST_BY_PREFIX", "domain::LIST_OF_CLIENT_BY_PREFIX"] {
+        walks(&plan(&world, name, &prefix).await, &["idx_sendready_domains_prefix"]);
+    }
     let by_name = plan(&world, "domain::BY_NAME", &[quoted("a.example"), quoted("a.example.")]).await;
     walks(&by_name, &["idx_sendready_domains_name"]);
 }
@@ -380,6 +386,54 @@ async fn ownership_walks_indexes(world: World) {
     let prune = plan(&world, "ownership::PRUNE", &[early, "500".to_owned()]).await;
     walks(&prune, &["idx_sendready_ownership_claims_expires"]);
     walks(&plan(&world, "transfer::TAKE_MAILBOXES", &[one, two, now]).await, &["idx_mailboxes_domain"]);
+}
+
+/// The console's counts read indexes alone; of the history it reads a day.
+async fn the_console_walks_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let (row_id, cast) = match world.place {
+        Place::Postgres(_) => ("gen_random_uuid()", "::timestamptz"),
+        Place::Sqlite(_) => ("randomblob(16)", ""),
+    };
+    let (now, long_ago, lately) = (at(0).to_rfc3339(), at(-999_999).to_rfc3339(), at(-60).to_rfc3339());
+    world
+        .run(&format!(
+            "INSERT INTO sendready_evidence (digest, version, body, created_at) VALUES ('e', 1, '{{}}', '{now}'{cast})"
+        ))
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_checks (id, domain_id, at, reason, all_valid, verdicts, changes, evidence_digest, \
+             questions, took_ms) SELECT {row_id}, id, CASE WHEN domain LIKE 'd12__.example' THEN '{lately}'{cast} \
+             ELSE '{long_ago}'{cast} END, 'schedule', TRUE, '[]', \
+             CASE WHEN domain LIKE 'd1_0_.example' THEN '{{\"flags\":1}}' ELSE '{{}}' END, 'e', 1, 1 FROM email_domains"
+        ))
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_events (id, domain_id, at, kind, body) \
+             SELECT {row_id}, id, '{lately}'{cast}, 'domain.verified', '{{}}' FROM email_domains"
+        ))
+        .await;
+    world.run("UPDATE email_domains SET suspends_at = created_at WHERE domain LIKE 'd1_.example'").await;
+    // What was just written, an index alone cannot answer for in PostgreSQL until it was vacuumed.
+    world.run(if cast.is_empty() { "ANALYZE" } else { "VACUUM ANALYZE" }).await;
+    let plan = async |name: &str, parameters: &[String]| plan(&world, name, parameters).await;
+    walks(&plan("overview::DOMAINS", &[]).await, &["idx_sendready_domains_counts"]);
+    walks(&plan("overview::MAILBOXES", &[]).await, &["idx_sendready_mailboxes_counts"]);
+    let (from, to) = (quoted(&at(-86_400).to_rfc3339()), quoted(&now));
+    let soon = plan("overview::SUSPENDED_SOON", &[to.clone(), "10".to_owned()]).await;
+    walks(&soon, &["idx_sendready_domains_suspends"]);
+    let day = [from, to.clone()];
+    walks(&plan("overview::CHECKS", &day).await, &["idx_sendready_checks_at"]);
+    walks(&plan("overview::CHANGES", &day).await, &["idx_sendready_checks_changed"]);
+    walks(&plan("overview::LATELY", &["10".to_owned()]).await, &[]);
+    let (domain, hash) = (literal(&world, 5), if cast.is_empty() { "X'00'" } else { "'\\x00'" });
+    let deliveries = plan("overview::DELIVERIES", &[domain, "50".to_owned()]).await;
+    walks(&deliveries, &["idx_sendready_events_domain"]);
+    // Few sessions are there at any time; both ways lead to one row.
+    let session = plan("console::GET", &[hash.to_owned(), to]).await;
+    assert!(!session.join("\n").contains("SCAN s"), "{session:?}");
 }
 
 /// Many results at once are found by their ids, and names by their own index.
