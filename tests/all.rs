@@ -14,6 +14,7 @@ mod conformance;
 mod dependencies;
 mod dns_server;
 mod docs;
+mod exports;
 mod guides;
 mod hostile;
 mod outside;
