@@ -33,6 +33,7 @@ pub mod receipt;
 pub mod requirements;
 pub mod schedule;
 pub mod send;
+pub mod send_batch;
 pub mod settle;
 pub mod setup_link;
 pub mod warmup;
@@ -63,6 +64,7 @@ pub use migration::{Applied, MigrateError, MigrationState};
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
+pub use send_batch::SendAsked;
 pub use settle::{Settled, Settlement};
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
@@ -163,6 +165,7 @@ pub fn statements() -> Vec<Sql> {
         receipt::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
+        send_batch::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,
         warmup::STATEMENTS,

@@ -1,4 +1,5 @@
-//! What replicas tell each other through PostgreSQL: that a check is due at once, and which domains are other than they were.
+//! What replicas hear through PostgreSQL: from each other, that a check is due at once and which domains are other than
+//! they were; and from the database itself, which rows somebody has changed, whoever it was (migration 028).
 //!
 //! A notice only hastens what looking from time to time would find as well: one that is lost delays, and does no other
 //! harm. It is sent in the transaction of what it tells, so nobody hears of what did not become so. With SQLite
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sqlx::postgres::{PgListener, PgPoolOptions};
-use tokio::time::timeout;
+use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::store::connect::ACQUIRE_TIMEOUT;
@@ -23,8 +24,14 @@ const CHANNEL: &str = "sendready";
 /// The most domains that one notice names: PostgreSQL takes less than 8,000 octets.
 pub const DOMAINS_MAX: usize = 256;
 
-/// How long the line may be silent before we ask whether it still stands.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Where triggers tell of rows; one for each database, too.
+const ROWS_CHANNEL: &str = "sendready_rows";
+
+/// As the connection is named in `pg_stat_activity`.
+const APPLICATION_NAME: &str = "sendready listener";
+
+/// How often we ask whether the line still stands: what is remembered is trusted no longer than that is known.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 statements! {
     // SQLite has nobody to tell; it is never asked.
@@ -67,11 +74,48 @@ impl Notice {
     }
 }
 
-/// A line on which other replicas are heard. It has a connection of its own.
+/// Whose records documents may be other than they were: rows have changed, by whomever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// This domain's.
+    OfDomain(Uuid),
+    /// Those of all domains of this client.
+    OfClient(Uuid),
+    /// Everybody's.
+    All,
+}
+
+impl Rows {
+    /// What a trigger said. What a later release tells is about anybody.
+    fn read(text: &str) -> Rows {
+        let (what, id) = text.split_once(' ').unwrap_or((text, ""));
+        match (what, Uuid::parse_str(id)) {
+            ("domain", Ok(id)) => Rows::OfDomain(id),
+            ("client", Ok(id)) => Rows::OfClient(id),
+            _ => Rows::All,
+        }
+    }
+}
+
+/// What is heard on a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Another replica's word.
+    Replica(Notice),
+    /// The database's word.
+    Rows(Rows),
+    /// The line stands: nothing that was told before this time is missed.
+    Stands(Instant),
+}
+
+/// A line on which other replicas and the database are heard. It has a connection of its own.
 #[derive(Debug)]
 pub struct Line {
     listener: PgListener,
     origin: Arc<str>,
+    ask_at: Instant,
+    /// When the line was asked and answered, until what came before the answer is told.
+    stood_at: Option<Instant>,
 }
 
 impl Store {
@@ -84,12 +128,13 @@ impl Store {
         const OPERATION: &str = "listen";
         let Db::Postgres(pool) = &self.db else { return Ok(None) };
         let options = PgPoolOptions::new().max_connections(1).min_connections(0).acquire_timeout(ACQUIRE_TIMEOUT);
-        let own = options.idle_timeout(None).max_lifetime(None).connect_lazy_with((*pool.connect_options()).clone());
+        let connect = (*pool.connect_options()).clone().application_name(APPLICATION_NAME);
+        let own = options.idle_timeout(None).max_lifetime(None).connect_lazy_with(connect);
         let mut listener = in_time(PgListener::connect_with(&own)).await.map_err(StoreError::at(OPERATION))?;
         // Whoever is cut off must know it: what was told meanwhile is lost.
         listener.eager_reconnect(false);
-        in_time(listener.listen(CHANNEL)).await.map_err(StoreError::at(OPERATION))?;
-        Ok(Some(Line { listener, origin: Arc::clone(&self.origin) }))
+        in_time(listener.listen_all([CHANNEL, ROWS_CHANNEL])).await.map_err(StoreError::at(OPERATION))?;
+        Ok(Some(Line { listener, origin: Arc::clone(&self.origin), ask_at: Instant::now(), stood_at: None }))
     }
 
     /// Tells the others, once the transaction is done.
@@ -111,29 +156,58 @@ impl Store {
 }
 
 impl Line {
-    /// Waits for what another replica says. May be dropped and called again without missing anything.
+    /// Waits for the next word, a second at most: then it is that the line stands. May be dropped and called again
+    /// without missing anything.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the line is cut: what is told from then on is missed, and a new one is needed.
-    pub async fn next(&mut self) -> Result<Notice, StoreError> {
+    pub async fn next(&mut self) -> Result<Heard, StoreError> {
         const OPERATION: &str = "listen";
         loop {
-            let Ok(heard) = timeout(SILENCE_MAX, self.listener.try_recv()).await else {
-                // A connection that fell silent without a word would be waited on for ever.
-                let (sql, listener) = (PING.postgres, &mut self.listener);
-                in_time(async { sqlx::query(sql).execute(listener).await.map(|_| ()) })
-                    .await
-                    .map_err(StoreError::at(OPERATION))?;
+            if let Some(stood_at) = self.stood_at {
+                // What came with the answer, or before it, was told first.
+                match self.listener.next_buffered() {
+                    Some(heard) => match self.read(&heard) {
+                        Some(heard) => return Ok(heard),
+                        None => continue,
+                    },
+                    None => {
+                        self.stood_at = None;
+                        return Ok(Heard::Stands(stood_at));
+                    }
+                }
+            }
+            if Instant::now() >= self.ask_at {
+                self.ask().await?;
                 continue;
-            };
+            }
+            let Ok(heard) = timeout_at(self.ask_at, self.listener.try_recv()).await else { continue };
             let Some(heard) = heard.map_err(StoreError::at(OPERATION))? else {
                 let cut = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "the line was cut");
                 return Err(StoreError::Unavailable { operation: OPERATION, source: sqlx::Error::Io(cut) });
             };
-            if let Some(notice) = Notice::read(heard.payload(), &self.origin) {
-                return Ok(notice);
+            if let Some(heard) = self.read(&heard) {
+                return Ok(heard);
             }
+        }
+    }
+
+    /// Asks whether the line still stands: a connection that fell silent without a word would be waited on for ever.
+    async fn ask(&mut self) -> Result<(), StoreError> {
+        let (asked_at, sql, listener) = (Instant::now(), PING.postgres, &mut self.listener);
+        in_time(async { sqlx::query(sql).execute(listener).await.map(|_| ()) })
+            .await
+            .map_err(StoreError::at("listen"))?;
+        self.ask_at = asked_at + ASK_INTERVAL;
+        self.stood_at = Some(asked_at);
+        Ok(())
+    }
+
+    fn read(&self, heard: &PgNotification) -> Option<Heard> {
+        match heard.channel() {
+            ROWS_CHANNEL => Some(Heard::Rows(Rows::read(heard.payload()))),
+            _ => Notice::read(heard.payload(), &self.origin).map(Heard::Replica),
         }
     }
 }
@@ -149,6 +223,16 @@ pub(in crate::store) async fn origin(db: &Db) -> Result<Arc<str>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_triggers_say_is_read() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(Rows::read(&format!("domain {id}")), Rows::OfDomain(id));
+        assert_eq!(Rows::read(&format!("client {id}")), Rows::OfClient(id));
+        for everybody in ["all", "", "domain", "domain x", "mailbox 00000000-0000-0000-0000-000000000007"] {
+            assert_eq!(Rows::read(everybody), Rows::All, "{everybody:?}");
+        }
+    }
 
     #[test]
     fn a_notice_reads_back_and_fits() {
