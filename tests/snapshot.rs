@@ -43,12 +43,15 @@ impl Drop for Replica {
 }
 
 impl Replica {
-    /// One that hears.
+    /// One that hears. Asking again brings nothing forward for as long as these tests take.
     async fn new(world: &World) -> Replica {
+        Replica::with(world, Duration::from_hours(1)).await
+    }
+
+    async fn with(world: &World, min_interval: Duration) -> Replica {
         let settings = crate::breaker::settings();
-        // Asking again brings nothing forward for as long as these tests take.
-        let rhythm = Rhythm { min_interval: Duration::from_hours(1), ..settings.rhythm.clone() };
-        let clock = Hand::new(at(0)).clock();
+        let rhythm = Rhythm { min_interval, ..settings.rhythm.clone() };
+        let clock = Hand::new(at(100)).clock();
         let service = Service::new(world.replica().await, Settings { rhythm, ..settings }, clock, Chance::System);
         let request = KeyRequest { role: Role::Operator, client_id: None, name: None };
         let key = service.key_create(&request).await.unwrap().1.expose_secret().to_owned();
@@ -221,6 +224,8 @@ async fn nobody_who_read_before_a_change_brings_it_back() {
                     304 => drop(unchanged.fetch_add(1, Ordering::SeqCst)),
                     other => panic!("{other}"),
                 }
+                // An answer from memory waits for nothing, and would leave nobody else a turn.
+                tokio::task::yield_now().await;
             }
         }));
     }
@@ -237,6 +242,26 @@ async fn nobody_who_read_before_a_change_brings_it_back() {
         reader.await.unwrap();
     }
     assert!(unchanged.load(Ordering::SeqCst) > 0, "nobody was ever answered from memory");
+}
+
+/// Answers from memory are asking, too: what could be looked at sooner is, though no word came.
+#[tokio::test]
+async fn asking_brings_checks_forward_though_nothing_has_changed() {
+    let world = World::postgres().await;
+    let domain = domain(&world).await;
+    let here = Replica::with(&world, Duration::from_secs(1)).await;
+    let planned = format!("UPDATE email_domains SET last_checked_at = '{}', next_check_at = '{}'", at(60), at(3_600));
+    world.run(&planned).await;
+    let soon = format!("SELECT count(*) FROM email_domains WHERE next_check_at <= '{}'", at(100));
+    let tag = here.remembered(domain).await;
+    assert_eq!(world.count(&soon).await, 1, "the first that asks");
+    world.run(&planned).await;
+    let begun = Instant::now();
+    while world.count(&soon).await == 0 {
+        assert_eq!(here.records(domain, Some(&tag)).await.0, 304);
+        assert!(begun.elapsed() < SOON, "nobody brings it forward");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::store::connect::ACQUIRE_TIMEOUT;
@@ -30,12 +31,20 @@ const ROWS_CHANNEL: &str = "sendready_rows";
 /// As the connection is named in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "sendready listener";
 
-/// How often we ask whether the line still stands: what is remembered is trusted no longer than that is known.
-const ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the line may be silent before we ask whether it still stands.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How often we make sure that words arrive: what is remembered is trusted no longer than that is known.
+const BEAT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How what we say to ourselves begins.
+const BEAT_WORD: &str = "beat ";
 
 statements! {
     // SQLite has nobody to tell; it is never asked.
     TELL = "SELECT CAST(pg_notify('sendready', $1) AS TEXT)" => "SELECT $1";
+    // It need not outlive anything, so nobody waits for the disk. SQLite has nobody to hear it; it is never asked.
+    BEAT = "SELECT set_config('synchronous_commit', 'off', TRUE), CAST(pg_notify('sendready_rows', $1) AS TEXT)" => "SELECT $1";
     // Drawn by the database: which store a notice comes from, so that nobody listens to himself.
     ORIGIN = "SELECT replace(CAST(gen_random_uuid() AS TEXT), '-', '')" => "SELECT lower(hex(randomblob(16)))";
 }
@@ -104,7 +113,7 @@ pub enum Heard {
     Replica(Notice),
     /// The database's word.
     Rows(Rows),
-    /// The line stands: nothing that was told before this time is missed.
+    /// Words arrive: whatever was told before this time has been heard.
     Stands(Instant),
 }
 
@@ -113,9 +122,13 @@ pub enum Heard {
 pub struct Line {
     listener: PgListener,
     origin: Arc<str>,
+    /// Over which we speak to ourselves.
+    pool: PgPool,
+    /// What we said last, and when, until it is heard.
+    beat: Option<(String, Instant)>,
+    beats: u64,
+    beat_at: Instant,
     ask_at: Instant,
-    /// When the line was asked and answered, until what came before the answer is told.
-    stood_at: Option<Instant>,
 }
 
 impl Store {
@@ -134,7 +147,8 @@ impl Store {
         // Whoever is cut off must know it: what was told meanwhile is lost.
         listener.eager_reconnect(false);
         in_time(listener.listen_all([CHANNEL, ROWS_CHANNEL])).await.map_err(StoreError::at(OPERATION))?;
-        Ok(Some(Line { listener, origin: Arc::clone(&self.origin), ask_at: Instant::now(), stood_at: None }))
+        let (now, origin, pool) = (Instant::now(), Arc::clone(&self.origin), pool.clone());
+        Ok(Some(Line { listener, origin, pool, beat: None, beats: 0, beat_at: now, ask_at: now + SILENCE_MAX }))
     }
 
     /// Tells the others, once the transaction is done.
@@ -165,50 +179,55 @@ impl Line {
     pub async fn next(&mut self) -> Result<Heard, StoreError> {
         const OPERATION: &str = "listen";
         loop {
-            if let Some(stood_at) = self.stood_at {
-                // What came with the answer, or before it, was told first.
-                match self.listener.next_buffered() {
-                    Some(heard) => match self.read(&heard) {
-                        Some(heard) => return Ok(heard),
-                        None => continue,
-                    },
-                    None => {
-                        self.stood_at = None;
-                        return Ok(Heard::Stands(stood_at));
-                    }
-                }
-            }
-            if Instant::now() >= self.ask_at {
-                self.ask().await?;
+            let now = Instant::now();
+            if now >= self.beat_at {
+                self.beat().await;
                 continue;
             }
-            let Ok(heard) = timeout_at(self.ask_at, self.listener.try_recv()).await else { continue };
+            if now >= self.ask_at {
+                // A connection that fell silent without a word would be waited on for ever.
+                let (sql, listener) = (PING.postgres, &mut self.listener);
+                in_time(async { sqlx::query(sql).execute(listener).await.map(|_| ()) })
+                    .await
+                    .map_err(StoreError::at(OPERATION))?;
+                self.ask_at = Instant::now() + SILENCE_MAX;
+                continue;
+            }
+            let until = self.beat_at.min(self.ask_at);
+            let Ok(heard) = timeout_at(until, self.listener.try_recv()).await else { continue };
             let Some(heard) = heard.map_err(StoreError::at(OPERATION))? else {
                 let cut = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "the line was cut");
                 return Err(StoreError::Unavailable { operation: OPERATION, source: sqlx::Error::Io(cut) });
             };
+            self.ask_at = Instant::now() + SILENCE_MAX;
             if let Some(heard) = self.read(&heard) {
                 return Ok(heard);
             }
         }
     }
 
-    /// Asks whether the line still stands: a connection that fell silent without a word would be waited on for ever.
-    async fn ask(&mut self) -> Result<(), StoreError> {
-        let (asked_at, sql, listener) = (Instant::now(), PING.postgres, &mut self.listener);
-        in_time(async { sqlx::query(sql).execute(listener).await.map(|_| ()) })
-            .await
-            .map_err(StoreError::at("listen"))?;
-        self.ask_at = asked_at + ASK_INTERVAL;
-        self.stood_at = Some(asked_at);
-        Ok(())
+    /// Says something to ourselves, over another connection: only what is heard proves that words arrive. A pooler may
+    /// answer for a line that carries none.
+    async fn beat(&mut self) {
+        let sent_at = Instant::now();
+        (self.beat_at, self.beats) = (sent_at + BEAT_INTERVAL, self.beats.wrapping_add(1));
+        let beat = format!("{}.{}", self.origin, self.beats);
+        let (sql, text) = (BEAT.postgres, format!("{BEAT_WORD}{beat}"));
+        let said = timeout(BEAT_INTERVAL, sqlx::query(sql).bind(text).execute(&self.pool)).await;
+        // Where it could not be said nothing is heard, and that is what counts.
+        self.beat = matches!(said, Ok(Ok(_))).then_some((beat, sent_at));
     }
 
-    fn read(&self, heard: &PgNotification) -> Option<Heard> {
-        match heard.channel() {
-            ROWS_CHANNEL => Some(Heard::Rows(Rows::read(heard.payload()))),
-            _ => Notice::read(heard.payload(), &self.origin).map(Heard::Replica),
+    fn read(&mut self, heard: &PgNotification) -> Option<Heard> {
+        if heard.channel() != ROWS_CHANNEL {
+            return Notice::read(heard.payload(), &self.origin).map(Heard::Replica);
         }
+        let Some(beat) = heard.payload().strip_prefix(BEAT_WORD) else {
+            return Some(Heard::Rows(Rows::read(heard.payload())));
+        };
+        // Others' are heard as well, and ours of before.
+        let (_, sent_at) = self.beat.take_if(|(own, _)| own == beat)?;
+        Some(Heard::Stands(sent_at))
     }
 }
 

@@ -11,6 +11,7 @@ on_both!(
     lists_walk_indexes,
     mailboxes_walk_indexes,
     settling_walks_indexes,
+    sends_walk_indexes,
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
     webhooks_walk_indexes
@@ -267,6 +268,25 @@ async fn mailboxes_walk_indexes(world: World) {
     let stamp = [day, "500".to_owned()];
     walks(&plan("send::STAMP_DOMAINS", &stamp).await, &["idx_sendready_domains_unstamped"]);
     walks(&plan("send::STAMP_MAILBOXES", &stamp).await, &["idx_sendready_mailboxes_unstamped"]);
+}
+
+/// Many sends at once are found by their ids, and so are their keys.
+async fn sends_walk_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let id = r#""item_id": "00000000000000000000000000000007", "used": 1, "day": "2026-09-21""#;
+    let items = [quoted(&format!("[{{{id}}}]"))];
+    let (domains, mailboxes) = match world.place {
+        Place::Postgres(_) => ("email_domains_pkey", "email_mailboxes_pkey"),
+        Place::Sqlite(_) => ("sqlite_autoindex_email_domains", "sqlite_autoindex_email_mailboxes"),
+    };
+    for name in ["LOCK_DOMAINS", "WRITE_DOMAINS"] {
+        walks(&plan(&world, &format!("send_batch::{name}"), &items).await, &[domains]);
+    }
+    for name in ["LOCK_MAILBOXES", "WRITE_MAILBOXES"] {
+        walks(&plan(&world, &format!("send_batch::{name}"), &items).await, &[mailboxes]);
+    }
+    let key = r#"[{"place": 0, "mailbox_id": "00000000000000000000000000000007", "key_id": "00000000000000000000000000000009", "idem_key": "k"}]"#;
+    walks(&plan(&world, "send_batch::KEPT_GRANTS", &[quoted(key), quoted(&at(0).to_rfc3339())]).await, &[]);
 }
 
 /// Many results at once are found by their ids, and names by their own index.
