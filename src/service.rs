@@ -66,7 +66,6 @@ use crate::service::judged::Judgements;
 use crate::service::keys::KeyCache;
 use crate::service::records::RecordsView;
 use crate::service::schedule::Rhythm;
-use crate::service::sends::SendQueue;
 use crate::service::snapshot::Snapshot;
 use crate::service::together::Together;
 use crate::service::verify_rate::VerifyRate;
@@ -136,7 +135,6 @@ pub struct Service {
     snapshot: Arc<Snapshot>,
     judgements: Arc<Judgements>,
     together: Arc<Together<RecordsView>>,
-    sends: Arc<SendQueue>,
 }
 
 impl Service {
@@ -157,7 +155,6 @@ impl Service {
             snapshot: Arc::default(),
             judgements: Arc::default(),
             together: Arc::default(),
-            sends: Arc::default(),
         }
     }
 

@@ -80,7 +80,8 @@ mod real {
                 let new = json!({"name": format!("c{number}"), "tier": "dominance"});
                 client = text(&serve.api("POST", "/v1/clients", Some(new)).await.1, "id");
             }
-            let new = json!({"client_id": client, "domain": format!("d{number}.example"), "provider": "infraforge"});
+            let new = json!({"client_id": client, "domain": format!("d{number}.example"), "provider": "manual",
+                "dkim": [{"selector": "s1"}]});
             ids.push(text(&serve.api("POST", "/v1/domains", Some(new)).await.1, "id"));
         }
         for id in &ids {

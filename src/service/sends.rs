@@ -1,30 +1,19 @@
 //! Sends: reserved of today's limits, once for each key.
-//!
-//! Callers that come while others are being served are served next, all in one transaction, which waits for the disk once.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::sending::gate::Readiness;
 use crate::sending::warmup::midnight;
 use crate::service::readiness::resets_at;
 use crate::service::{Caller, Error, Service};
-use crate::store::{Grant, Send, SendAsked, SendKey, Sent, StoreError};
+use crate::store::{Grant, Send, SendKey, Sent};
 
 /// The most sends that one request reserves.
 pub const COUNT_MAX: i32 = 1_000_000;
 
 /// How often it is tried again when something changes between the gate's look and the counters.
 const TRIES_MAX: u32 = 8;
-
-/// As errors name what failed.
-const OPERATION: &str = "mailbox_send";
-
-/// How many callers are served by one transaction.
-const BATCH_MAX: usize = 128;
 
 /// What was granted, and when the counters begin anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +61,7 @@ impl Service {
                 daily_send_limit: row.daily_send_limit,
                 stale_before: now - self.settings.patience.stale_limit,
             };
-            match self.send_with_others(send, key).await? {
+            match self.store.mailbox_send(&send, key, now).await? {
                 Sent::Granted(grant) => return Ok(view(grant, false)),
                 Sent::Again(grant) => return same(grant, count),
                 Sent::Refused => {}
@@ -104,94 +93,4 @@ fn same(grant: Grant, count: i32) -> Result<SendView, Error> {
 
 fn view(grant: Grant, again: bool) -> SendView {
     SendView { grant, resets_at: resets_at(midnight(grant.day)), again }
-}
-
-/// Those who wait for their sends.
-#[derive(Debug, Default)]
-pub(crate) struct SendQueue {
-    inner: Mutex<Queue>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: Vec<Waiting>,
-    /// Whether somebody serves them.
-    is_served: bool,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    send: Send,
-    key: Option<(Uuid, String)>,
-    answer: oneshot::Sender<Result<Sent, StoreError>>,
-}
-
-impl Waiting {
-    fn asked(&self) -> SendAsked<'_> {
-        (self.send, self.key.as_ref().map(|(key_id, idem_key)| SendKey { key_id: *key_id, idem_key }))
-    }
-}
-
-impl SendQueue {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next ones to serve; nothing when nobody waits, and then whoever comes next is to be served anew.
-    fn next(&self) -> Option<Vec<Waiting>> {
-        let mut queue = self.lock();
-        let count = queue.waiting.len().min(BATCH_MAX);
-        let batch: Vec<Waiting> = queue.waiting.drain(..count).collect();
-        queue.is_served = !batch.is_empty();
-        (!batch.is_empty()).then_some(batch)
-    }
-}
-
-impl Service {
-    /// Takes sends together with whoever asks at the same time.
-    async fn send_with_others(&self, send: Send, key: Option<SendKey<'_>>) -> Result<Sent, Error> {
-        let (answer, answered) = oneshot::channel();
-        let key = key.map(|key| (key.key_id, key.idem_key.to_owned()));
-        let is_served = {
-            let mut queue = self.sends.lock();
-            queue.waiting.push(Waiting { send, key, answer });
-            std::mem::replace(&mut queue.is_served, true)
-        };
-        if !is_served {
-            // In a task of its own: a caller that goes away must not leave the others unserved.
-            let service = self.clone();
-            tokio::spawn(async move {
-                while let Some(batch) = service.sends.next() {
-                    service.serve_sends(batch).await;
-                }
-            });
-        }
-        // Only a process that ends drops its tasks.
-        answered.await.map_err(|_| StoreError::unanswered(OPERATION, "the task ended"))?.map_err(Error::Store)
-    }
-
-    /// One transaction for all of them; where the database refuses that, one for each.
-    async fn serve_sends(&self, batch: Vec<Waiting>) {
-        let now = self.clock.now();
-        let asked: Vec<SendAsked<'_>> = batch.iter().map(Waiting::asked).collect();
-        match self.store.mailbox_send_all(&asked, now).await {
-            // An error of sending says that the caller has gone away.
-            Ok(done) => batch.into_iter().zip(done).for_each(|(waiting, sent)| drop(waiting.answer.send(Ok(sent)))),
-            Err(fault) if fault.is_refusal() && batch.len() > 1 => {
-                for waiting in batch {
-                    let (send, key) = waiting.asked();
-                    let sent = self.store.mailbox_send(&send, key, now).await;
-                    drop(waiting.answer.send(sent));
-                }
-            }
-            Err(fault) => {
-                let text = fault.to_string();
-                let mut batch = batch.into_iter();
-                if let Some(first) = batch.next() {
-                    drop(first.answer.send(Err(fault)));
-                }
-                batch.for_each(|waiting| drop(waiting.answer.send(Err(StoreError::unanswered(OPERATION, &text)))));
-            }
-        }
-    }
 }

@@ -34,6 +34,7 @@ pub mod requirements;
 pub mod schedule;
 pub mod send;
 pub mod send_batch;
+mod send_queue;
 pub mod settle;
 pub mod setup_link;
 pub mod warmup;
@@ -70,6 +71,7 @@ pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
 use crate::store::db::{Sql, db, statements};
+use crate::store::send_queue::SendQueue;
 
 pub use crate::verify::evidence::stored::Stored as StoredEvidence;
 
@@ -79,6 +81,8 @@ pub struct Store {
     db: Db,
     /// Who we are among replicas.
     origin: Arc<str>,
+    /// Who waits for sends.
+    sends: Arc<SendQueue>,
 }
 
 statements! {
@@ -97,7 +101,7 @@ impl Store {
     pub async fn connect(url: &str) -> Result<Store, StoreError> {
         let db = connect::open(url)?;
         let origin = notice::origin(&db).await?;
-        Ok(Store { db, origin })
+        Ok(Store { db, origin, sends: Arc::default() })
     }
 
     /// Which database it is, for whoever must speak to it directly.

@@ -125,22 +125,6 @@ impl From<KeptGrant> for Grant {
 }
 
 impl Store {
-    /// Takes sends from a mailbox's counter and its domain's, both or neither, and never over a limit, however many ask
-    /// at once. With a key it is done once: whoever asks again gets the first grant, whatever became of its answer.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]; nothing is taken, or with a key: ask again.
-    pub async fn mailbox_send(
-        &self,
-        send: &Send,
-        key: Option<SendKey<'_>>,
-        now: DateTime<Utc>,
-    ) -> Result<Sent, StoreError> {
-        let done = self.mailbox_send_all(&[(*send, key)], now).await?;
-        Ok(done.first().copied().unwrap_or(Sent::Refused))
-    }
-
     /// What a domain's mailboxes sent on the UTC day `today`, and may; nothing where there is no such domain.
     ///
     /// # Errors

@@ -11,7 +11,6 @@ on_both!(
     lists_walk_indexes,
     mailboxes_walk_indexes,
     settling_walks_indexes,
-    sends_walk_indexes,
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
     webhooks_walk_indexes
@@ -250,6 +249,7 @@ async fn fill_mailboxes(world: &World) {
 
 async fn mailboxes_walk_indexes(world: World) {
     fill_mailboxes(&world).await;
+    sends_walk_indexes(&world).await;
     let (day, next) = (quoted("2026-09-21"), quoted("2026-09-22"));
     let plan = async |name: &str, parameters: &[String]| plan(&world, name, parameters).await;
     let address = [quoted("box1@d7.example"), quoted("box1@d7.example.")];
@@ -271,8 +271,7 @@ async fn mailboxes_walk_indexes(world: World) {
 }
 
 /// Many sends at once are found by their ids, and so are their keys.
-async fn sends_walk_indexes(world: World) {
-    fill_mailboxes(&world).await;
+async fn sends_walk_indexes(world: &World) {
     let id = r#""item_id": "00000000000000000000000000000007", "used": 1, "day": "2026-09-21""#;
     let items = [quoted(&format!("[{{{id}}}]"))];
     let (domains, mailboxes) = match world.place {
@@ -280,13 +279,13 @@ async fn sends_walk_indexes(world: World) {
         Place::Sqlite(_) => ("sqlite_autoindex_email_domains", "sqlite_autoindex_email_mailboxes"),
     };
     for name in ["LOCK_DOMAINS", "WRITE_DOMAINS"] {
-        walks(&plan(&world, &format!("send_batch::{name}"), &items).await, &[domains]);
+        walks(&plan(world, &format!("send_batch::{name}"), &items).await, &[domains]);
     }
     for name in ["LOCK_MAILBOXES", "WRITE_MAILBOXES"] {
-        walks(&plan(&world, &format!("send_batch::{name}"), &items).await, &[mailboxes]);
+        walks(&plan(world, &format!("send_batch::{name}"), &items).await, &[mailboxes]);
     }
     let key = r#"[{"place": 0, "mailbox_id": "00000000000000000000000000000007", "key_id": "00000000000000000000000000000009", "idem_key": "k"}]"#;
-    walks(&plan(&world, "send_batch::KEPT_GRANTS", &[quoted(key), quoted(&at(0).to_rfc3339())]).await, &[]);
+    walks(&plan(world, "send_batch::KEPT_GRANTS", &[quoted(key), quoted(&at(0).to_rfc3339())]).await, &[]);
 }
 
 /// Many results at once are found by their ids, and names by their own index.
