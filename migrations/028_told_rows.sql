@@ -31,11 +31,11 @@ END $$;
 CREATE TRIGGER sendready_domain_updated AFTER UPDATE ON email_domains FOR EACH ROW WHEN (
     (OLD.id, OLD.client_id, OLD.domain, OLD.provider, OLD.dns_configured, OLD.spf_valid, OLD.dkim_valid,
         OLD.dmarc_valid, OLD.mx_valid, OLD.status, OLD.deleted_at, OLD.stale_since IS NULL, OLD.verified_at IS NULL,
-        OLD.requirements, OLD.binding, OLD.evidence_digest, OLD.malformed)
+        OLD.requirements, OLD.binding, OLD.evidence_digest, OLD.malformed, OLD.ownership_value, OLD.ownership_proven_at)
     IS DISTINCT FROM
     (NEW.id, NEW.client_id, NEW.domain, NEW.provider, NEW.dns_configured, NEW.spf_valid, NEW.dkim_valid,
         NEW.dmarc_valid, NEW.mx_valid, NEW.status, NEW.deleted_at, NEW.stale_since IS NULL, NEW.verified_at IS NULL,
-        NEW.requirements, NEW.binding, NEW.evidence_digest, NEW.malformed)
+        NEW.requirements, NEW.binding, NEW.evidence_digest, NEW.malformed, NEW.ownership_value, NEW.ownership_proven_at)
 ) EXECUTE FUNCTION sendready_tell_domain();
 CREATE TRIGGER sendready_domain_deleted AFTER DELETE ON email_domains
     FOR EACH ROW EXECUTE FUNCTION sendready_tell_domain();

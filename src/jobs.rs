@@ -7,6 +7,8 @@ pub mod breaker;
 pub mod checks;
 pub mod daily;
 pub mod deliveries;
+mod leased;
+pub mod outside;
 pub mod prune;
 pub mod replicas;
 

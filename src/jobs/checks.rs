@@ -12,20 +12,17 @@
 mod settler;
 
 use std::collections::HashMap;
-use std::future::pending;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::jobs::BackOff;
 use crate::jobs::checks::settler::Settler;
+use crate::jobs::leased::Leased;
 use crate::service::checks::{CLIENTS_EXCEPTED_MAX, CheckReason, Claim, Due, Examined, Resolver};
 use crate::service::{Error, Service};
 use crate::telemetry::chain;
@@ -90,9 +87,12 @@ pub async fn run(
                 wait
             }
         };
-        worker.pause(&mut running, Instant::now() + wait, back_off.failure_count > 0, &soft).await;
+        let woken = worker.service.woken();
+        running.leased.pause(woken, Instant::now() + wait, back_off.failure_count > 0, &soft).await;
     }
-    worker.wind_down(running, &hard).await;
+    for claim in running.leased.finish(&hard).await {
+        worker.give_back(&claim).await;
+    }
 }
 
 /// What checks one domain after the other.
@@ -107,7 +107,7 @@ impl Worker {
     /// A worker whose results are written by a task of `running`.
     fn new(service: Service, resolver: Arc<dyn Resolver>, running: &mut Running) -> Worker {
         let (settler, writing) = Settler::new(service.clone());
-        running.tasks.spawn(writing);
+        running.leased.serve(writing);
         Worker { service, resolver, settler }
     }
 
@@ -130,7 +130,7 @@ impl Worker {
         let due = Due::AnyBut(running.full_clients(slots));
         more |= self.take(running, slots, due, running.free(slots)).await?;
         // What is held back for its client's share is due as soon as one of that client's checks ends.
-        running.backlog = more || running.full_clients(slots) != NO_CLIENTS;
+        running.leased.backlog = more || running.full_clients(slots) != NO_CLIENTS;
         Ok(more && running.free(slots) > 0)
     }
 
@@ -150,48 +150,6 @@ impl Worker {
             }
         }
         Ok(full)
-    }
-
-    /// Waits until a slot is free, somebody wakes us, it is time to look, or we are told to stop.
-    ///
-    /// While the database is down, a free slot or a call is no reason to ask it sooner.
-    async fn pause(&self, running: &mut Running, until: Instant, down: bool, soft: &CancellationToken) {
-        loop {
-            tokio::select! {
-                () = soft.cancelled() => return,
-                () = sleep_until(until) => return,
-                () = running.next() => if !down && running.backlog {
-                    return;
-                },
-                () = self.service.woken(), if !down => return,
-            }
-        }
-    }
-
-    /// Finishes what runs; once `hard` is cancelled, gives it back.
-    async fn wind_down(&self, mut running: Running, hard: &CancellationToken) {
-        while !running.claims.is_empty() {
-            tokio::select! {
-                () = running.next() => {}
-                () = hard.cancelled() => break,
-            }
-        }
-        running.tasks.abort_all();
-        while !running.claims.is_empty() {
-            let id = match running.tasks.join_next_with_id().await {
-                Some(Ok((id, ()))) => id,
-                Some(Err(fault)) if fault.is_cancelled() => {
-                    // It may have been settling; its lease decides, and giving back a lost one does nothing.
-                    if let Some(claim) = running.claims.remove(&fault.id()) {
-                        self.give_back(&claim).await;
-                    }
-                    continue;
-                }
-                Some(Err(fault)) => resume_unwind(fault.into_panic()),
-                None => return,
-            };
-            running.claims.remove(&id);
-        }
     }
 
     async fn give_back(&self, claim: &Claim) {
@@ -252,10 +210,7 @@ fn is_asked(claim: &Claim) -> bool {
 /// The checks under way.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<()>,
-    claims: HashMap<Id, Claim>,
-    /// Whether more may be due than the last look could take: then a free slot is a reason to look again.
-    backlog: bool,
+    leased: Leased<Claim>,
     /// How many checks were begun since the sweep's last.
     since_sweep: usize,
 }
@@ -263,12 +218,12 @@ struct Running {
 impl Running {
     fn start(&mut self, worker: &Worker, claim: Claim) {
         self.since_sweep = if is_sweep(&claim) { 0 } else { self.since_sweep.saturating_add(1) };
-        let task = self.tasks.spawn(worker.clone().check(claim.clone()));
-        self.claims.insert(task.id(), claim);
+        let check = worker.clone().check(claim.clone());
+        self.leased.start(claim, check);
     }
 
     fn free(&self, slots: usize) -> usize {
-        slots.saturating_sub(self.claims.len())
+        slots.saturating_sub(self.leased.count())
     }
 
     /// How many slots are the sweep's before anybody else's, now.
@@ -277,43 +232,24 @@ impl Running {
             // The one slot goes round.
             return usize::from(self.since_sweep >= SHARE - 1);
         }
-        share(slots).saturating_sub(self.claims.values().filter(|claim| is_sweep(claim)).count())
+        share(slots).saturating_sub(self.leased.held().filter(|claim| is_sweep(claim)).count())
     }
 
     /// How many checks that were asked for run for a client.
     fn asked_count(&self, client: Uuid) -> usize {
-        self.claims.values().filter(|claim| is_asked(claim) && claim.domain.client_id == client).count()
+        self.leased.held().filter(|claim| is_asked(claim) && claim.domain.client_id == client).count()
     }
 
     /// The clients that hold their share; there are not more than fit.
     fn full_clients(&self, slots: usize) -> [Uuid; CLIENTS_EXCEPTED_MAX] {
         let mut counts: HashMap<Uuid, usize> = HashMap::new();
-        for claim in self.claims.values().filter(|claim| is_asked(claim)) {
+        for claim in self.leased.held().filter(|claim| is_asked(claim)) {
             *counts.entry(claim.domain.client_id).or_default() += 1;
         }
         let full = counts.into_iter().filter(|(_, count)| *count >= share(slots)).map(|(client, _)| client);
         let mut clients = NO_CLIENTS;
         clients.iter_mut().zip(full).for_each(|(place, client)| *place = client);
         clients
-    }
-
-    /// Waits for one check to end, and takes in all that have ended by then; for ever when none runs. A panic in one
-    /// goes on here.
-    async fn next(&mut self) {
-        let Some(ended) = self.tasks.join_next_with_id().await else { return pending().await };
-        self.end(ended);
-        while let Some(Some(ended)) = self.tasks.join_next_with_id().now_or_never() {
-            self.end(ended);
-        }
-    }
-
-    fn end(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => id,
-            Err(fault) if fault.is_panic() => resume_unwind(fault.into_panic()),
-            Err(fault) => fault.id(),
-        };
-        self.claims.remove(&id);
     }
 }
 

@@ -6,18 +6,15 @@
 //!
 //! Without work it looks once a second, and at once when woken.
 
-use std::collections::HashMap;
-use std::future::pending;
-use std::panic::resume_unwind;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::jobs::BackOff;
+use crate::jobs::leased::Leased;
 use crate::service::deliveries::{Due, LEASE, Sender, Waiting};
 use crate::service::{Error, Service};
 use crate::telemetry::chain;
@@ -63,9 +60,12 @@ pub async fn run(service: Service, sender: Sender, soft: CancellationToken, hard
                 wait
             }
         };
-        postman.pause(&mut running, Instant::now() + wait, back_off.failure_count > 0, &soft).await;
+        let woken = postman.service.deliveries_woken();
+        running.0.pause(woken, Instant::now() + wait, back_off.failure_count > 0, &soft).await;
     }
-    postman.wind_down(running, &hard).await;
+    for held in running.0.finish(&hard).await {
+        postman.give_back(&held.due).await;
+    }
 }
 
 /// What makes one attempt after the other.
@@ -78,9 +78,9 @@ struct Postman {
 impl Postman {
     /// Takes what is due into the free slots, each endpoint its share.
     async fn fill(&self, running: &mut Running) -> Result<(), Error> {
-        running.backlog = false;
+        running.0.backlog = false;
         if running.free() == 0 {
-            running.backlog = true;
+            running.0.backlog = true;
             return Ok(());
         }
         for waiting in self.service.endpoints_waiting(ENDPOINTS_SEEN).await? {
@@ -92,50 +92,9 @@ impl Postman {
                 }
             }
             // It may have more than it has room for: then a slot that comes free is a reason to look again.
-            running.backlog |= running.room(&waiting) == 0;
+            running.0.backlog |= running.room(&waiting) == 0;
         }
         Ok(())
-    }
-
-    /// Waits until a slot is free that somebody waits for, somebody wakes us, it is time to look, or we are told to
-    /// stop. While the database is down, neither a free slot nor a call is a reason to ask it sooner.
-    async fn pause(&self, running: &mut Running, until: Instant, down: bool, soft: &CancellationToken) {
-        loop {
-            tokio::select! {
-                () = soft.cancelled() => return,
-                () = sleep_until(until) => return,
-                () = running.next() => if !down && running.backlog {
-                    return;
-                },
-                () = self.service.deliveries_woken(), if !down => return,
-            }
-        }
-    }
-
-    /// Finishes what runs; once `hard` is cancelled, gives it back.
-    async fn wind_down(&self, mut running: Running, hard: &CancellationToken) {
-        while !running.held.is_empty() {
-            tokio::select! {
-                () = running.next() => {}
-                () = hard.cancelled() => break,
-            }
-        }
-        running.tasks.abort_all();
-        while !running.held.is_empty() {
-            let id = match running.tasks.join_next_with_id().await {
-                Some(Ok((id, ()))) => id,
-                Some(Err(fault)) if fault.is_cancelled() => {
-                    // It may have been settling; its lease decides, and giving back a lost one does nothing.
-                    if let Some(held) = running.held.remove(&fault.id()) {
-                        self.give_back(&held.due).await;
-                    }
-                    continue;
-                }
-                Some(Err(fault)) => resume_unwind(fault.into_panic()),
-                None => return,
-            };
-            running.held.remove(&id);
-        }
     }
 
     async fn give_back(&self, due: &Due) {
@@ -171,21 +130,16 @@ struct Held {
 
 /// The attempts under way.
 #[derive(Default)]
-struct Running {
-    tasks: JoinSet<()>,
-    held: HashMap<Id, Held>,
-    /// Whether more may be due than the last look could take.
-    backlog: bool,
-}
+struct Running(Leased<Held>);
 
 impl Running {
     fn start(&mut self, postman: &Postman, due: Due, is_failing: bool) {
-        let task = self.tasks.spawn(postman.clone().deliver(due.clone()));
-        self.held.insert(task.id(), Held { due, is_failing });
+        let attempt = postman.clone().deliver(due.clone());
+        self.0.start(Held { due, is_failing }, attempt);
     }
 
     fn free(&self) -> usize {
-        SLOTS.saturating_sub(self.held.len())
+        SLOTS.saturating_sub(self.0.count())
     }
 
     /// How many more attempts may begin for an endpoint.
@@ -194,22 +148,11 @@ impl Running {
         if !waiting.is_failing {
             return ENDPOINT_SLOTS.saturating_sub(own).min(self.free());
         }
-        let failing = self.held.values().filter(|held| held.is_failing).count();
+        let failing = self.0.held().filter(|held| held.is_failing).count();
         1_usize.saturating_sub(own).min(FAILING_SLOTS.saturating_sub(failing)).min(self.free())
     }
 
     fn count(&self, endpoint_id: Uuid) -> usize {
-        self.held.values().filter(|held| held.due.endpoint.id == endpoint_id).count()
-    }
-
-    /// Waits for one attempt to end; for ever when none runs. A panic in it goes on here.
-    async fn next(&mut self) {
-        let id = match self.tasks.join_next_with_id().await {
-            Some(Ok((id, ()))) => id,
-            Some(Err(fault)) if fault.is_panic() => resume_unwind(fault.into_panic()),
-            Some(Err(fault)) => fault.id(),
-            None => return pending().await,
-        };
-        self.held.remove(&id);
+        self.0.held().filter(|held| held.due.endpoint.id == endpoint_id).count()
     }
 }

@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::service::ownership::OwnershipView;
 use crate::service::requirements::RequirementsSource;
 use crate::store::DomainRow;
+use crate::verify::ownership::OwnershipReport;
 use crate::verify::report::Report;
 
 /// The most judgements that are remembered are twice as many, each of about 10 KiB.
@@ -22,6 +24,8 @@ const GENERATION_MAX: usize = 1_024;
 pub struct Judged {
     /// The judgement of the latest evidence. What has no answer yet is `unchecked`.
     pub report: Report,
+    /// What proves that it is its client's, and what the last check says of that; nothing where nothing is to be proven.
+    pub ownership: Option<(OwnershipView, OwnershipReport)>,
     /// Who says what is required.
     pub requirements: RequirementsSource,
     /// When each of the report's records last changed, in their order; nothing where it was never checked.

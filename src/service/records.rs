@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::service::judged::{Basis, Judged};
 use crate::service::notes;
+use crate::service::ownership::{self, OwnershipView};
 use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of, staging_of};
 use crate::service::schedule::after;
 use crate::service::snapshot::Ticket;
@@ -57,7 +58,7 @@ pub struct RecordsView {
 impl Service {
     /// A domain's records and status.
     ///
-    /// While not all is valid, or something is staged, asking brings its next check forward, though never closer than
+    /// While not all is valid or proven, or something is staged, asking brings its next check forward, though never closer than
     /// `checks.min_interval` to its last.
     ///
     /// # Errors
@@ -67,6 +68,16 @@ impl Service {
     pub async fn records(&self, caller: &Caller, id: Uuid) -> Result<RecordsView, Error> {
         let (row, breaker_open) = self.see_shown_domain(caller, id).await?;
         self.records_asked(row, breaker_open).await
+    }
+
+    /// The same for somebody who only looks on: nothing is brought forward.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::records`].
+    pub async fn records_as_they_are(&self, caller: &Caller, id: Uuid) -> Result<RecordsView, Error> {
+        let (row, breaker_open) = self.see_shown_domain(caller, id).await?;
+        self.records_of(row, breaker_open).await
     }
 
     /// The same, for somebody who waits for a change and was told of one; `asks` is whether the next check is brought
@@ -114,7 +125,7 @@ impl Service {
 
     /// Remembers the tag of what was read with a ticket.
     pub fn records_note(&self, ticket: Ticket, view: &RecordsView, tag: &Arc<str>) {
-        let is_calm = view.judged.report.is_all_valid() && !view.judged.report.has_staged();
+        let is_calm = view.judged.report.is_all_valid() && !view.judged.report.has_staged() && !view.row.is_unproven();
         let believed = (!is_calm).then_some(self.settings.rhythm.min_interval);
         self.snapshot.note(ticket, view.row.client_id, tag, believed);
     }
@@ -123,7 +134,7 @@ impl Service {
     async fn records_asked(&self, row: DomainRow, breaker_open: bool) -> Result<RecordsView, Error> {
         let mut view = self.records_of(row, breaker_open).await?;
         let now = self.clock.now();
-        if (!view.judged.report.is_all_valid() || view.judged.report.has_staged())
+        if (!view.judged.report.is_all_valid() || view.judged.report.has_staged() || view.row.is_unproven())
             && self.comes_sooner(&view.row, now)
             && let Some(advanced) = self.advance(view.row.id, CheckReason::Poll, now).await?
         {
@@ -165,6 +176,7 @@ impl Service {
         })?;
         let (evidence, is_of_row) = self.evidence_of(row).await?;
         let mut report = staged::judge_partly(&staging, &evidence);
+        let ownership = OwnershipView::of(row).zip(ownership::seen(row, &evidence));
         if requirements == RequirementsSource::Missing {
             // What nobody requires is `unchecked` for ever, and only who runs us can say what is to be required.
             let provider = row.provider.clone();
@@ -175,7 +187,7 @@ impl Service {
         let is_of_row = is_of_row && check.as_ref().is_none_or(|check| Some(check.at) == row.last_checked_at);
         let notes = check.map(|check| note::of_value(&check.verdicts)).unwrap_or_default();
         let changed_at = notes::changed_at(&report, &notes);
-        Ok((Judged { report, requirements, changed_at, told: OnceLock::new() }, is_of_row))
+        Ok((Judged { report, ownership, requirements, changed_at, told: OnceLock::new() }, is_of_row))
     }
 
     /// What the last check was told, and whether it is that of this row; nothing before the first.

@@ -22,6 +22,7 @@ use crate::store::db::{Tx, db, statements, tx};
 use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::{CheckReason, Store, StoreError};
 use crate::verify::purpose::Purpose;
+use crate::verify::staged::is_verified;
 use crate::verify::standing::{Flags, Standing, Status, SuspendedReason};
 
 /// What the seed lets a domain send a day until somebody changes it.
@@ -108,6 +109,12 @@ pub struct DomainRow {
     pub evidence_digest: Option<String>,
     /// The text of `domain` that was found to be no normal name, or a second spelling of another row's.
     pub malformed: Option<String>,
+    /// What its client is to publish to prove that it is its own; nothing: nobody asks for that.
+    pub ownership_value: Option<String>,
+    /// Since when that is proven.
+    pub ownership_proven_at: Option<DateTime<Utc>>,
+    /// The id up to which its checks and events are those of an earlier client's time.
+    pub history_after: Option<Uuid>,
 }
 
 impl DomainRow {
@@ -133,6 +140,11 @@ impl DomainRow {
     /// Whether `domain`, as it stands, is marked as no normal name.
     pub fn is_malformed(&self) -> bool {
         self.malformed.as_deref() == Some(self.domain.as_str())
+    }
+
+    /// Whether it is still to be proven that it is its client's. What the platform made active, it vouches for.
+    pub fn is_unproven(&self) -> bool {
+        self.ownership_value.is_some() && self.ownership_proven_at.is_none() && !is_verified(&self.standing())
     }
 
     /// Its place in [`Store::domain_list`].
@@ -189,7 +201,7 @@ macro_rules! domain_columns {
          WHEN deleted_at >= '9999-12-31' THEN '9999-12-31T00:00:00+00:00' ELSE deleted_at END AS deleted_at, \
          last_checked_at, last_success_at, next_check_at, check_reason, lease_until, \
          degraded_since, suspends_at, suspended_reason, recovering_since, stale_since, verified_at, \
-         pending_since, requirements, binding, evidence_digest, malformed, \
+         pending_since, requirements, binding, evidence_digest, malformed, ownership_value, ownership_proven_at, history_after, \
          (SELECT string_agg(i.address, ' ' ORDER BY i.address) FROM sendready_dedicated_ips AS i \
              WHERE i.client_id = email_domains.client_id) AS dedicated_ips"
     };
@@ -198,12 +210,12 @@ pub(in crate::store) use domain_columns;
 
 /// The conditions and the order of a list; `$1`, `$2` are the place before, `$3` how many.
 macro_rules! list {
-    ($whose:literal) => {
+    ($which:literal) => {
         concat!(
             "SELECT ",
             domain_columns!(),
             " FROM email_domains WHERE ",
-            $whose,
+            $which,
             "(COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id) > ($1, $2) \
              AND CASE WHEN deleted_at IS NOT NULL OR status = 'deleted' THEN $4 = 'deleted' \
                  ELSE $4 = '' OR $4 = COALESCE(status, 'pending') END \
@@ -212,7 +224,6 @@ macro_rules! list {
                  OR $5 IN ('any', 'dkim') AND NOT COALESCE(dkim_valid, FALSE) \
                  OR $5 IN ('any', 'dmarc') AND NOT COALESCE(dmarc_valid, FALSE) \
                  OR $5 IN ('any', 'mx') AND NOT COALESCE(mx_valid, FALSE)) \
-             AND ($6 = '' OR substr(lower(domain), 1, length($6)) = $6) \
              ORDER BY COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id LIMIT $3"
         )
     };
@@ -233,7 +244,13 @@ statements! {
         ORDER BY CASE WHEN domain = $1 THEN 0 ELSE 1 END, id LIMIT 1";
     // A client's list has its own text, for an `OR` over a parameter would keep SQLite from its index.
     LIST = list!("");
-    LIST_OF_CLIENT = list!("client_id = $7 AND ");
+    LIST_OF_CLIENT = list!("client_id = $6 AND ");
+    // What begins alike lies together in its own index, and is put in order afterwards.
+    LIST_BY_PREFIX = list!("lower(domain) COLLATE \"C\" >= $6 AND lower(domain) COLLATE \"C\" < $7 AND ")
+        => list!("lower(domain) >= $6 AND lower(domain) < $7 AND ");
+    LIST_OF_CLIENT_BY_PREFIX =
+        list!("lower(domain) COLLATE \"C\" >= $6 AND lower(domain) COLLATE \"C\" < $7 AND client_id = $8 AND ")
+        => list!("lower(domain) >= $6 AND lower(domain) < $7 AND client_id = $8 AND ");
 }
 
 #[derive(sqlx::FromRow)]
@@ -274,6 +291,9 @@ pub(in crate::store) struct Row {
     dedicated_ips: Option<String>,
     evidence_digest: Option<String>,
     malformed: Option<String>,
+    ownership_value: Option<String>,
+    ownership_proven_at: Option<DateTime<Utc>>,
+    history_after: Option<Uuid>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -339,6 +359,9 @@ impl Row {
             smartlead_domain_id: self.smartlead_domain_id,
             evidence_digest: self.evidence_digest,
             malformed: self.malformed,
+            ownership_value: self.ownership_value,
+            ownership_proven_at: self.ownership_proven_at,
+            history_after: self.history_after,
         })
     }
 }
@@ -422,15 +445,25 @@ impl Store {
             Some(Failing::Any) => "any",
             Some(Failing::Purpose(purpose)) => purpose.as_str(),
         };
-        let prefix = filter.q.as_deref().unwrap_or_default().to_lowercase();
-        let rows = match filter.client_id {
-            None => db!(&self.db, LIST, |sql, pool| {
+        let prefix = filter.q.as_deref().map(str::to_lowercase).filter(|prefix| !prefix.is_empty());
+        // Above everything that begins so, and below everything else.
+        let range = prefix.map(|prefix| (format!("{prefix}{}", char::MAX), prefix));
+        let rows = match (filter.client_id, range) {
+            (None, None) => db!(&self.db, LIST, |sql, pool| {
                 let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
-                query.bind(status).bind(failing).bind(prefix).fetch_all(pool).await
+                query.bind(status).bind(failing).fetch_all(pool).await
             }),
-            Some(client) => db!(&self.db, LIST_OF_CLIENT, |sql, pool| {
+            (Some(client), None) => db!(&self.db, LIST_OF_CLIENT, |sql, pool| {
                 let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
-                query.bind(status).bind(failing).bind(prefix).bind(client).fetch_all(pool).await
+                query.bind(status).bind(failing).bind(client).fetch_all(pool).await
+            }),
+            (None, Some((end, prefix))) => db!(&self.db, LIST_BY_PREFIX, |sql, pool| {
+                let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
+                query.bind(status).bind(failing).bind(prefix).bind(end).fetch_all(pool).await
+            }),
+            (Some(client), Some((end, prefix))) => db!(&self.db, LIST_OF_CLIENT_BY_PREFIX, |sql, pool| {
+                let query = sqlx::query_as::<_, Row>(sql).bind(age).bind(id).bind(limit);
+                query.bind(status).bind(failing).bind(prefix).bind(end).bind(client).fetch_all(pool).await
             }),
         };
         rows.map_err(StoreError::at(OPERATION))?.into_iter().map(|row| row.read(OPERATION)).collect()

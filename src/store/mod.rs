@@ -12,8 +12,11 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod audit;
 pub mod breaker;
 pub mod client;
+pub mod console;
+pub mod dedicated;
 pub mod delivery;
 pub mod delivery_claim;
 pub mod domain;
@@ -23,13 +26,18 @@ pub mod endpoint;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod listing;
 pub mod mailbox;
 pub mod mailbox_add;
 pub mod mailbox_change;
 pub mod note;
 pub mod notice;
+pub mod organization;
+pub mod overview;
+pub mod ownership;
 pub mod prune;
 pub mod receipt;
+pub mod reputation;
 pub mod requirements;
 pub mod schedule;
 pub mod send;
@@ -37,6 +45,7 @@ pub mod send_batch;
 mod send_queue;
 pub mod settle;
 pub mod setup_link;
+pub mod transfer;
 pub mod warmup;
 pub mod warmup_stats;
 pub mod webhook_word;
@@ -46,8 +55,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use breaker::{Asked, NewLook};
-pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
+pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Excess, Usage};
 pub use db::Db;
+pub use dedicated::DedicatedReplaced;
 pub use delivery::{DeliveryRow, DeliveryStatus};
 pub use delivery_claim::{Attempt, DeliveryClaim, DeliverySettled, Disabling, Waiting, Which};
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
@@ -58,15 +68,20 @@ pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
 pub use key::{KeyAdded, KeyRow, NewKey, Role};
+pub use listing::{ListTold, ListingRow};
 pub use mailbox::{MailboxDomain, MailboxRow, MailboxWatch};
 pub use mailbox_add::{MailboxAdded, NewMailbox};
 pub use mailbox_change::MailboxUpdate;
 pub use migration::{Applied, MigrateError, MigrationState};
+pub use organization::{AgeRow, AgeTold, DomainOrganization, OrganizationClaim};
+pub use ownership::{ClaimRow, Claimed};
+pub use reputation::ReputationFacts;
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
 pub use send_batch::SendAsked;
 pub use settle::{Settled, Settlement};
+pub use transfer::{Claimant, Exceeded, Transfer, Transferred};
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
@@ -150,6 +165,8 @@ pub fn statements() -> Vec<Sql> {
         connect::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
+        dedicated::STATEMENTS,
+        console::STATEMENTS,
         delivery::STATEMENTS,
         delivery_claim::STATEMENTS,
         domain::STATEMENTS,
@@ -159,19 +176,26 @@ pub fn statements() -> Vec<Sql> {
         history::STATEMENTS,
         idempotency::STATEMENTS,
         key::STATEMENTS,
+        listing::STATEMENTS,
         mailbox::STATEMENTS,
         mailbox_add::STATEMENTS,
         mailbox_change::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
+        ownership::STATEMENTS,
+        organization::STATEMENTS,
+        overview::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
+        reputation::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
         send_batch::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,
+        audit::STATEMENTS,
+        transfer::STATEMENTS,
         warmup::STATEMENTS,
         warmup_stats::STATEMENTS,
         webhook_word::STATEMENTS,

@@ -264,6 +264,9 @@ async fn poor_health_pauses_and_better_figures_let_it_go_on() {
     assert!(refused.json()["detail"].as_str().unwrap().contains("spam_rate"), "{}", refused.text);
     assert_eq!(scene.call("PUT", "/health", Some(json!({"spam_rate": 0.0}))).await.json()["status"], "paused");
     assert_eq!(scene.call("POST", "/resume", None).await.json()["status"], "warming");
+    assert_eq!(scene.call("POST", "/suspend", None).await.json()["status"], "suspended");
+    let worse = scene.call("PUT", "/health", Some(json!({"spam_rate": 0.5, "sample": 50}))).await.json();
+    assert_eq!(worse["status"], "suspended", "nobody but an operator lifts that");
     let events = scene.event_kinds().await;
     assert_eq!(events.iter().filter(|kind| *kind == "mailbox.paused").count(), 1, "{events:?}");
     assert_eq!(scene.call("PUT", "/health", Some(json!({"sample": 50}))).await.status, 422, "no rate at all");
@@ -295,6 +298,13 @@ async fn addresses_limits_and_warm_up_are_bound() {
     assert_eq!(limit.pointers(), ["/daily_send_limit"], "the schedule says it");
     let off = scene.call("PATCH", "", Some(json!({"warmup_enabled": false, "daily_send_limit": 20}))).await.json();
     assert_eq!((&off["status"], &off["daily_send_limit"]), (&json!("active"), &json!(20)));
+    let (_, key) = scene.house.key(Role::Client, Some(scene.client)).await;
+    let path = format!("/v1/mailboxes/{}", scene.mailbox);
+    let by_client = async |limit: u32| {
+        scene.house.call("PATCH", &path, Some(&key), Some(json!({"daily_send_limit": limit}))).await.status.as_u16()
+    };
+    assert_eq!((by_client(21).await, by_client(19).await), (403, 200), "only operators raise it");
+    assert_eq!(scene.call("PATCH", "", Some(json!({"daily_send_limit": 20}))).await.status, 200);
     scene.house.hand.advance(DAY * 7);
     assert_eq!(scene.readiness().await, "yes yes 0/20");
     let on = scene.call("PATCH", "", Some(json!({"warmup_enabled": true}))).await.json();
@@ -370,4 +380,17 @@ async fn the_daily_job_makes_the_columns_follow() {
     scene.house.hand.advance(DAY);
     let eva = scene.house.operator("GET", &format!("/v1/mailboxes/{other}"), None).await.json();
     assert_eq!(eva["warmup_stage"], 2);
+
+    // A domain that the platform suspends, and a number that it writes, by SQL.
+    let suspend =
+        "UPDATE email_domains SET status = 'suspended', suspended_reason = 'operator', current_daily_sends = 9";
+    assert_eq!(sql(suspend).await, 1);
+    daily::turn(&scene.house.service).await.unwrap();
+    scene.house.hand.advance(DAY * 3);
+    daily::turn(&scene.house.service).await.unwrap();
+    let zeroed = "UPDATE email_domains SET status = 'active', suspended_reason = NULL WHERE current_daily_sends = 0";
+    assert_eq!(sql(zeroed).await, 1, "the number was of a day that is over");
+    daily::turn(&scene.house.service).await.unwrap();
+    let eva = scene.house.operator("GET", &format!("/v1/mailboxes/{other}"), None).await.json();
+    assert_eq!(eva["warmup_stage"], 2, "three days ended while the domain was suspended");
 }

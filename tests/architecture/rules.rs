@@ -50,6 +50,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("hickory_resolver", &["dns"]),
     ("axum", &["http", "web", "app"]),
+    ("askama", &["http", "web"]),
+    ("governor", &["http"]),
     ("utoipa", &["http", "cli"]),
     ("clap", &["cli"]),
     ("comfy_table", &["cli"]),
@@ -59,7 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
     ("getrandom", &["chance"]),
-    ("reqwest", &["sender"]),
+    ("reqwest", &["sender", "remote"]),
     ("rustls", &["sender"]),
     ("webpki_roots", &["sender"]),
 ];

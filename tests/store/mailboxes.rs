@@ -17,6 +17,7 @@ on_both!(
     races_for_one_address,
     changed_and_told,
     revived_with_its_history,
+    days_without_a_mailbox_do_not_count_for_its_warm_up,
     odd_rows_of_the_platform,
     listed,
     statistics,
@@ -171,6 +172,18 @@ async fn revived_with_its_history(world: World) {
     assert_eq!((row.id, row.deleted_at, row.created_at), (id(20), None, Some(at(1))));
     assert_eq!((row.status, row.resumes_as), (MailboxStatus::Suspended, Some(MailboxStatus::Active)));
     assert_eq!(row.current_daily_sends, 7);
+}
+
+async fn days_without_a_mailbox_do_not_count_for_its_warm_up(world: World) {
+    const DAY: i64 = 86_400;
+    let client = world.client(1, Tier::Velocity).await;
+    let domain = world.domain(10, client, "a.example", 0).await.id;
+    world.run("UPDATE email_domains SET status = 'active', dns_configured = TRUE").await;
+    assert_eq!(mailbox(&world, 20, domain, "max@a.example", 1).await.warmup_stage, 1);
+    assert!(world.store.mailbox_delete(id(20), at(2 * DAY)).await.unwrap());
+    let revived = add(&world.store, 21, domain, "max@a.example", 9 * DAY).await;
+    let MailboxAdded::Revived(row) = revived else { panic!("{revived:?}") };
+    assert_eq!(row.warmup_stage, 3, "two days lay behind it when it was deleted");
 }
 
 async fn odd_rows_of_the_platform(world: World) {

@@ -6,10 +6,11 @@ use sendready::sending::tier::Tier;
 use sendready::store::db::Db;
 use sendready::store::notice::{Heard, Line, Rows};
 use sendready::store::webhook_word::Announced;
-use sendready::store::{CheckReason, Settled, StoreError};
+use sendready::store::{CheckReason, Settled, StoreError, Transferred};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::store::ownership::transfer;
 use crate::store::settle::settlement;
 use crate::store::world::{Place, World, add, at, id};
 
@@ -47,7 +48,7 @@ async fn rows(world: &World, line: &mut Line) -> Vec<Rows> {
 }
 
 /// The columns of `email_domains` that the records document does not show: their changes are not told.
-const NOT_SHOWN: [&str; 23] = [
+const NOT_SHOWN: [&str; 24] = [
     "domain_age_days",
     "reputation_score",
     "daily_send_limit",
@@ -71,6 +72,7 @@ const NOT_SHOWN: [&str; 23] = [
     "follow_up_at",
     "last_follow_up_at",
     "sends_day",
+    "history_after",
 ];
 
 /// Whoever adds a column either shows it, and then has the trigger tell of it, or says here that it is not shown.
@@ -159,6 +161,11 @@ async fn each_change_is_told_once_it_is_so() {
     let announced = Announced { names: &names, client_id: None, min_interval: Duration::ZERO };
     assert_eq!(world.store.domain_announce(&announced, at(40)).await.unwrap().len(), 2);
     assert_eq!(next(&mut line).await, (true, vec![]), "one word for a thousand");
+    let other_client = world.client(2, Tier::Dominance).await;
+    let row = world.store.domain_get(id(10)).await.unwrap().unwrap();
+    let transfer = transfer(&row, other_client, 500);
+    assert!(matches!(world.store.domain_transfer(&transfer, at(45)).await.unwrap(), Transferred::Done(_)));
+    assert_eq!(next(&mut line).await, (true, vec![id(10)]), "transferred");
     assert!(world.store.domain_delete(id(11), at(50)).await.unwrap());
     assert_eq!(next(&mut line).await, (false, vec![id(11)]));
 

@@ -21,6 +21,8 @@ on_both!(
     a_clock_that_lags_takes_nothing_back,
     a_closed_gate_takes_nothing,
     warm_up_begins_with_the_first_dns_configured,
+    what_is_reckoned_otherwise_is_an_update,
+    a_number_of_the_platform_is_of_the_day_on_which_it_is_found,
     a_week_of_sleep,
     a_domain_that_fails_stops_the_warm_up,
     adopted_mailboxes_go_on,
@@ -163,12 +165,16 @@ async fn a_clock_that_lags_takes_nothing_back(world: World) {
 async fn a_closed_gate_takes_nothing(world: World) {
     verified(&world).await;
     let row = mailbox(&world, 20, id(10), "max@a.example", 1).await;
-    let sent = async |row: &MailboxRow| world.store.mailbox_send(&send(row, 1, at(5)), None, at(5)).await.unwrap();
+    let sent = async |row: &MailboxRow| {
+        let send = Send { stale_before: at(4), ..send(row, 1, at(5)) };
+        world.store.mailbox_send(&send, None, at(5)).await.unwrap()
+    };
     for (close, open) in [
         ("UPDATE email_domains SET dkim_valid = FALSE", "UPDATE email_domains SET dkim_valid = TRUE"),
         ("UPDATE email_domains SET mx_valid = NULL", "UPDATE email_domains SET mx_valid = TRUE"),
         ("UPDATE email_domains SET status = 'suspended'", "UPDATE email_domains SET status = 'active'"),
         ("UPDATE email_domains SET deleted_at = updated_at", "UPDATE email_domains SET deleted_at = NULL"),
+        ("UPDATE email_domains SET stale_since = created_at", "UPDATE email_domains SET stale_since = NULL"),
         ("UPDATE email_mailboxes SET status = 'paused'", "UPDATE email_mailboxes SET status = 'warming'"),
         ("UPDATE email_mailboxes SET daily_send_limit = 1", "UPDATE email_mailboxes SET daily_send_limit = 10"),
         ("UPDATE email_mailboxes SET deleted_at = updated_at", "UPDATE email_mailboxes SET deleted_at = NULL"),
@@ -216,6 +222,30 @@ async fn warm_up_begins_with_the_first_dns_configured(world: World) {
     settle(&world, 6 * DAY, 703, Status::Active, GOOD).await;
     let row = reckoned(&world, 6 * DAY).await;
     assert_eq!((row.warmup_started_at, row.warmup_stage), (Some(at(3 * DAY)), 4), "once, and MX does not count");
+}
+
+async fn what_is_reckoned_otherwise_is_an_update(world: World) {
+    verified(&world).await;
+    mailbox(&world, 20, id(10), "max@a.example", 1).await;
+    let same_day = reckoned(&world, 3_600).await;
+    assert_eq!(same_day.updated_at, Some(at(1)), "it says what it said");
+    let sixth = reckoned(&world, 5 * DAY).await;
+    assert_eq!((sixth.warmup_stage, sixth.updated_at), (6, Some(at(5 * DAY))));
+}
+
+async fn a_number_of_the_platform_is_of_the_day_on_which_it_is_found(world: World) {
+    verified(&world).await;
+    mailbox(&world, 20, id(10), "max@a.example", 1).await;
+    world.run("UPDATE email_domains SET current_daily_sends = 7").await;
+    world.run("UPDATE email_mailboxes SET current_daily_sends = 7").await;
+    assert_eq!(world.store.send_stamp(at(10), 100).await.unwrap(), 2);
+    assert_eq!(world.store.send_stamp(at(10), 100).await.unwrap(), 0, "twice is the same as once");
+    assert_eq!(world.store.send_zero(at(20), 100).await.unwrap(), 0, "the day is not over");
+    assert_eq!(world.store.send_zero(at(DAY), 100).await.unwrap(), 2);
+    for table in ["email_domains", "email_mailboxes"] {
+        let sum = format!("SELECT CAST(SUM(current_daily_sends) AS BIGINT) FROM {table}");
+        assert_eq!(world.count(&sum).await, 0, "{table}");
+    }
 }
 
 async fn a_week_of_sleep(world: World) {

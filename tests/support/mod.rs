@@ -1,5 +1,6 @@
 //! What several test modules stand on: servers of our own, and real ones.
 
+pub mod browser;
 pub mod dns_server;
 pub mod knot;
 pub mod postgres;

@@ -241,8 +241,8 @@ async fn old_history_is_forgotten_but_never_the_latest() {
 /// Takes all that it can get. What runs then: asked for, and by schedule.
 async fn filled(worker: &Worker, running: &mut Running) -> (usize, usize) {
     while worker.fill(running).await.unwrap() {}
-    let sweep = running.claims.values().filter(|claim| is_sweep(claim)).count();
-    (running.claims.len() - sweep, sweep)
+    let sweep = running.leased.held().filter(|claim| is_sweep(claim)).count();
+    (running.leased.count() - sweep, sweep)
 }
 
 fn idle(world: &World, resolver: impl Resolver + 'static) -> (Worker, Running) {
@@ -272,7 +272,7 @@ async fn the_one_slot_goes_round() {
     let mut turns = Vec::new();
     for _ in 0..6 {
         turns.push(filled(&worker, &mut running).await);
-        running.next().await;
+        running.leased.next().await;
     }
     let (asked, sweep) = ((1, 0), (0, 1));
     assert_eq!(turns, [asked, asked, asked, sweep, asked, sweep]);
@@ -290,15 +290,15 @@ async fn one_client_holds_a_quarter_and_keeps_nobody_waiting() {
     let gate = Gate::of(good("example.test"), 0);
     let (worker, mut running) = idle(&world, gate.clone());
     assert_eq!(filled(&worker, &mut running).await, (2, 0), "also while nobody else wants the slots");
-    assert!(running.backlog, "whatever ends is a reason to look again");
+    assert!(running.leased.backlog, "whatever ends is a reason to look again");
     let other = world.domain("example.test").await;
     assert_eq!(filled(&worker, &mut running).await, (3, 0));
     assert_eq!(running.asked_count(other.client_id), 1);
     world.sql("UPDATE email_domains SET check_reason = 'schedule' WHERE domain = 'greedy4.test'").await;
     assert_eq!(filled(&worker, &mut running).await, (3, 1), "the sweep knows no clients");
     gate.open.add_permits(10_000);
-    while !running.claims.is_empty() {
-        running.next().await;
+    while running.leased.count() > 0 {
+        running.leased.next().await;
     }
     assert_eq!(filled(&worker, &mut running).await, (2, 0), "those held back, in their turn");
 }
@@ -309,7 +309,7 @@ async fn a_look_while_all_slots_are_taken_forgets_nothing() {
     let (_, zones) = many(&world, 12).await;
     let (worker, mut running) = idle(&world, Gate::of(zones, 0));
     assert_eq!(filled(&worker, &mut running).await, (8, 0));
-    assert!(running.backlog);
+    assert!(running.leased.backlog);
     assert!(!worker.fill(&mut running).await.unwrap(), "there is no room");
-    assert!(running.backlog, "and more is due than there was room for");
+    assert!(running.leased.backlog, "and more is due than there was room for");
 }

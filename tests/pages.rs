@@ -1,0 +1,5 @@
+//! Pages for people: what they answer, and what a browser makes of them.
+
+mod headers;
+mod real;
+mod setup;
