@@ -2,6 +2,7 @@
 
 use sendready::sending::tier::Tier;
 use sendready::store::db::{Db, Sql};
+use sendready::store::{NewKey, Role};
 use sqlx::AssertSqlSafe;
 
 use crate::store::world::{Place, World, at, id, on_both};
@@ -358,6 +359,17 @@ async fn mailboxes_walk_indexes(world: World) {
 
 /// Many sends at once are found by their ids, and so are their keys.
 async fn sends_walk_indexes(world: &World) {
+    let key =
+        NewKey { id: id(900), role: Role::Operator, client_id: None, name: None, hash: [9; 32], expires_at: None };
+    world.store.key_add(&key, at(0)).await.unwrap();
+    world
+        .run(
+            "INSERT INTO sendready_sends (mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, \
+             domain_used, domain_limit) SELECT m.id, k.id, 'k', CURRENT_TIMESTAMP, CURRENT_DATE, 1, 1, 10, 1, 50 \
+             FROM (SELECT id FROM email_mailboxes LIMIT 5000) AS m CROSS JOIN sendready_api_keys AS k",
+        )
+        .await;
+    world.run("ANALYZE sendready_sends").await;
     let id = r#""item_id": "00000000000000000000000000000007", "used": 1, "day": "2026-09-21""#;
     let items = [quoted(&format!("[{{{id}}}]"))];
     let (domains, mailboxes) = match world.place {
