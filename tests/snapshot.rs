@@ -53,7 +53,7 @@ impl Replica {
         let rhythm = Rhythm { min_interval, ..settings.rhythm.clone() };
         let clock = Hand::new(at(100)).clock();
         let service = Service::new(world.replica().await, Settings { rhythm, ..settings }, clock, Chance::System);
-        let request = KeyRequest { role: Role::Operator, client_id: None, name: None };
+        let request = KeyRequest { role: Role::Operator, client_id: None, name: None, expires_in: None };
         let key = service.key_create(&request).await.unwrap().1.expose_secret().to_owned();
         let hearing = CancellationToken::new();
         tokio::spawn(replicas::hear(service.clone(), hearing.clone()));
@@ -160,7 +160,7 @@ async fn what_is_remembered_is_told_to_those_who_may_know() {
     let other = world.client(2, Tier::Velocity).await;
     let mut keys = Vec::new();
     for client in [id(1), other] {
-        let request = KeyRequest { role: Role::Client, client_id: Some(client), name: None };
+        let request = KeyRequest { role: Role::Client, client_id: Some(client), name: None, expires_in: None };
         keys.push(here.service.key_create(&request).await.unwrap().1.expose_secret().to_owned());
     }
     let tag = here.remembered(domain).await;
