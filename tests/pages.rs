@@ -1,4 +1,5 @@
 //! Pages for people: what they answer, and what a browser makes of them.
 
+mod console;
 mod headers;
 mod real;
