@@ -21,11 +21,13 @@ use crate::dns::{self, NoSystemServers, Resolver};
 use crate::http;
 use crate::http::health::{AuthoritativeState, BreakerState, CheckerState, Health, ResolverState};
 use crate::jobs::checks::{self, Pulse};
-use crate::jobs::{breaker, daily, deliveries, prune, replicas};
+use crate::jobs::{breaker, daily, deliveries, outside, prune, replicas};
 use crate::lifecycle::{End, Lifecycle, allow_open_files};
 use crate::sender::names::{DnsNames, Names, SystemNames};
 use crate::sender::{self, Sender, SetupError};
 use crate::sending::health::Bounds;
+use crate::service::blocklists::Blocklists;
+use crate::service::domain_age::Registries;
 use crate::service::schedule::{Rhythm, Rung};
 use crate::service::{self, Service, Settings, WebhookSettings};
 use crate::store::migration::{MigrateError, MigrationState};
@@ -95,17 +97,17 @@ pub fn resolver(config: &Config) -> Result<Arc<dyn Resolver>, StartError> {
     })))
 }
 
-/// What posts events. Names are looked up at the resolvers of the settings, or else as the system does.
+/// What posts events, or asks RDAP. Names are looked up at the resolvers of the settings, or else as the system does.
 ///
 /// # Errors
 ///
 /// [`StartError::Sender`].
-fn sender(config: &Config, resolver: &Arc<dyn Resolver>) -> Result<Sender, StartError> {
+fn sender(config: &Config, resolver: &Arc<dyn Resolver>, allow_private: bool) -> Result<Sender, StartError> {
     let names: Arc<dyn Names> = match config.dns.resolvers.is_empty() {
         true => Arc::new(SystemNames),
         false => Arc::new(DnsNames::new(Arc::clone(resolver))),
     };
-    let settings = sender::Settings { allow_private: config.webhooks.allow_private, time_max: sender::TIME_MAX };
+    let settings = sender::Settings { allow_private, time_max: sender::TIME_MAX };
     Ok(Sender::new(settings, names)?)
 }
 
@@ -151,7 +153,14 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     allow_open_files();
     let metrics = Metrics::install()?;
     let resolver = resolver(&config)?;
-    let sender = sender(&config, &resolver)?;
+    let registries = match &config.rdap.bootstrap {
+        Some(location) => {
+            Some(Registries::new(sender(&config, &resolver, config.rdap.allow_private)?, location.clone()))
+        }
+        None => None,
+    };
+    let lists = Blocklists::new(config.blocklists.clone());
+    let sender = sender(&config, &resolver, config.webhooks.allow_private)?;
     let service = service_on_migrated_store(&config).await?;
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -182,6 +191,11 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     let (soft, hard) = (stop.soft.clone(), stop.hard.clone());
     lifecycle.spawn("deliveries", deliveries::run(service.clone(), sender, soft, hard));
     lifecycle.spawn("daily", daily::run(service.clone(), stop.soft.clone()));
+    lifecycle.spawn("reputation", outside::walk(service.clone(), stop.soft.clone()));
+    if let Some(registries) = registries {
+        lifecycle.spawn("rdap", outside::ask_ages(service.clone(), registries, stop.soft.clone()));
+    }
+    lifecycle.spawn("blocklists", outside::ask_lists(service.clone(), lists, watched.clone(), stop.soft.clone()));
     lifecycle.spawn("hear", replicas::hear(service.clone(), stop.soft.clone()));
     lifecycle.spawn("clock", replicas::follow_clock(service.clone(), stop.soft.clone()));
     let told = health.clone();
@@ -285,6 +299,8 @@ pub fn settings(config: &Config) -> Settings {
             window: delta(checks.breaker.window),
         },
         history_keep: config.history.keep,
+        audit_keep: config.audit.keep,
+        rate_limits: config.http.rate_limits.clone(),
         sending: Bounds { bounce_max: config.sending.bounce_max, spam_max: config.sending.spam_max },
         public_url: config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen)),
         webhooks: WebhookSettings {

@@ -78,6 +78,16 @@ impl Chance {
         SecretString::from(format!("{SETUP_PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)))
     }
 
+    /// 43 characters of base64url, 256 bits, to be published where only one person can.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no randomness to give; see [`Chance::octets`].
+    pub fn token(&self) -> String {
+        let octets: [u8; SECRET_OCTETS] = self.octets();
+        URL_SAFE_NO_PAD.encode(octets)
+    }
+
     /// A number, every one as likely. For pure functions that take their chance as an argument.
     ///
     /// # Panics

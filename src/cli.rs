@@ -14,6 +14,7 @@ pub mod lint;
 pub mod migrate;
 pub mod output;
 pub mod records;
+pub mod remote;
 pub mod serve;
 pub mod spf;
 
@@ -36,6 +37,10 @@ use crate::cli::lint::LintArgs;
 use crate::cli::migrate::MigrateArgs;
 use crate::cli::output::Format;
 use crate::cli::records::RecordsArgs;
+use crate::cli::remote::breaker::BreakerArgs;
+use crate::cli::remote::clients::ClientsArgs;
+use crate::cli::remote::domains::DomainsArgs;
+use crate::cli::remote::mailboxes::MailboxesArgs;
 use crate::cli::serve::ServeArgs;
 use crate::cli::spf::SpfArgs;
 use crate::config::providers::{MANUAL, Profile};
@@ -83,6 +88,10 @@ enum Command {
     Lint(LintArgs),
     Migrate(MigrateArgs),
     Key(KeyArgs),
+    Domains(DomainsArgs),
+    Clients(ClientsArgs),
+    Mailboxes(MailboxesArgs),
+    Breaker(BreakerArgs),
     /// Print the OpenAPI document
     Openapi,
     Health(HealthArgs),
@@ -111,6 +120,10 @@ pub async fn run() -> ExitCode {
         Command::Lint(args) => lint::run(args, &common).await,
         Command::Migrate(args) => migrate::run(&args, &common).await,
         Command::Key(args) => key::run(args, &common).await,
+        Command::Domains(args) => remote::domains::run(args, &common).await,
+        Command::Clients(args) => remote::clients::run(args, &common).await,
+        Command::Mailboxes(args) => remote::mailboxes::run(args, &common).await,
+        Command::Breaker(args) => remote::breaker::run(args, &common).await,
         Command::Openapi => openapi(),
         Command::Health(args) => health::run(&args, &common).await,
     };

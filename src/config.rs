@@ -13,6 +13,7 @@ pub mod database;
 pub mod fault;
 pub mod keys;
 pub mod providers;
+pub mod rates;
 mod raw;
 mod values;
 
@@ -28,6 +29,7 @@ use crate::config::database::DatabaseUrl;
 use crate::config::fault::{Fault, Faults, Origin, nearest};
 use crate::config::keys::{Form, Key};
 use crate::config::providers::Providers;
+use crate::config::rates::{RateLimits, rate_limits};
 use crate::config::raw::{Gathered, Given, Raw};
 use crate::config::values::Problem;
 use crate::protocol::name::Name;
@@ -47,6 +49,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// `[history]`
     pub history: History,
+    /// `[audit]`
+    pub audit: Audit,
     /// `[rdap]`
     pub rdap: Rdap,
     /// `blocklists`: the zones of DNS block lists.
@@ -74,18 +78,7 @@ pub struct Http {
     /// How the world reaches us, without a slash at its end. Nothing: as `listen` says.
     pub public_url: Option<String>,
     /// Limits by class of request.
-    pub rate_limits: Vec<RateLimit>,
-}
-
-/// How many requests of a class may come in a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RateLimit {
-    /// The class.
-    pub class: String,
-    /// How many.
-    pub count: u32,
-    /// In which time.
-    pub per: Duration,
+    pub rate_limits: RateLimits,
 }
 
 /// `[dns]`
@@ -166,6 +159,13 @@ pub struct Shutdown {
 #[derive(Debug, Clone)]
 pub struct History {
     /// How long checks and events are kept.
+    pub keep: Duration,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// How long it is kept who changed what.
     pub keep: Duration,
 }
 
@@ -296,6 +296,7 @@ impl Reading {
         let checks = self.checks();
         let shutdown = self.duration(&keys::SHUTDOWN_GRACE).map(|grace| Shutdown { grace });
         let history = self.duration(&keys::HISTORY_KEEP).map(|keep| History { keep });
+        let audit = self.duration(&keys::AUDIT_KEEP).map(|keep| Audit { keep });
         let rdap = self.rdap();
         let blocklists = self.value(&keys::BLOCKLISTS, |raw| values::names(raw, BLOCKLISTS_MAX));
         let sending = self.sending();
@@ -311,6 +312,7 @@ impl Reading {
             checks: checks?,
             shutdown: shutdown?,
             history: history?,
+            audit: audit?,
             rdap: rdap?,
             blocklists: blocklists?,
             sending: sending?,
@@ -327,7 +329,7 @@ impl Reading {
     fn http(&mut self) -> Option<Http> {
         let listen = self.value(&keys::HTTP_LISTEN, values::address);
         let public_url = self.value(&keys::HTTP_PUBLIC_URL, values::url);
-        let rate_limits = self.value(&keys::HTTP_RATE_LIMITS, values::rate_limits);
+        let rate_limits = self.value(&keys::HTTP_RATE_LIMITS, |raw| rate_limits(raw, keys::HTTP_RATE_LIMITS.default));
         Some(Http { listen: listen?, public_url: public_url?, rate_limits: rate_limits? })
     }
 

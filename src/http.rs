@@ -10,24 +10,31 @@ pub mod field;
 pub mod json;
 pub mod query;
 
+pub mod audit;
 pub mod document;
 pub mod etag;
+pub mod export;
 pub mod health;
 pub mod idempotency;
+pub mod limits;
+pub mod look;
 pub mod serve;
 
+mod admission;
 mod breaker;
 mod caller;
 mod clients;
 mod dns_changes;
+mod docs_page;
 mod domains;
 mod endpoints;
 mod history;
 mod list;
-mod look;
 mod mailboxes;
 mod openapi;
+mod ownership;
 mod records;
+mod reputation;
 mod setup_links;
 mod stream;
 mod tiers;
@@ -43,6 +50,7 @@ use utoipa_axum::routes;
 
 use crate::chance::Chance;
 use crate::http::health::Health;
+use crate::http::limits::Limits;
 use crate::http::request::Watch;
 use crate::service::Service;
 use crate::telemetry::metrics::Metrics;
@@ -55,6 +63,7 @@ struct AppState {
     service: Service,
     health: Health,
     metrics: Option<Metrics>,
+    limits: Limits,
 }
 
 /// The whole HTTP interface over `service`.
@@ -67,14 +76,22 @@ pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Rou
 /// The same with other routes beside it, such as pages: they get the same log, bounds and answer to a panic.
 pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, beside: Router) -> Router {
     let watch = Watch { clock: service.clock().clone(), chance: Chance::System };
-    let state = AppState { service, health, metrics };
+    let limits = Limits::new(&service.settings().rate_limits);
+    let state = AppState { service, health, metrics, limits };
     let (v1, _) = v1().split_for_parts();
     let (operations, _) = operations().split_for_parts();
-    v1.layer(from_fn_with_state(state.clone(), idempotency::once))
-        .merge(operations)
+    let open = Router::new()
         .route("/openapi.json", get(openapi::document))
+        .route("/docs", get(docs_page::page))
+        .route("/docs/style.css", get(docs_page::style))
         .route("/problems/{kind}", get(problem::pages::page))
         .merge(beside.with_state(()))
+        .layer(from_fn_with_state(state.clone(), admission::admit_stranger));
+    v1.layer(from_fn_with_state(state.clone(), audit::audit))
+        .layer(from_fn_with_state(state.clone(), idempotency::once))
+        .layer(from_fn_with_state(state.clone(), admission::admit))
+        .merge(operations)
+        .merge(open)
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
         .layer(CatchPanicLayer::custom(request::on_panic))
@@ -98,9 +115,11 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(clients::client_list, clients::client_add))
         .routes(routes!(clients::client_get, clients::client_change))
         .routes(routes!(clients::client_allocation))
+        .routes(routes!(clients::dedicated_replace))
         .routes(routes!(domains::list::domain_list, domains::register::domain_register))
         .routes(routes!(domains::domain_get, domains::change::domain_change, domains::domain_delete))
         .routes(routes!(domains::domain_by_name))
+        .routes(routes!(ownership::domain_transfer))
         .routes(routes!(records::records))
         .routes(routes!(records::verify))
         .routes(routes!(stream::stream))
@@ -117,10 +136,12 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(mailboxes::change::mailbox_health))
         .routes(routes!(mailboxes::readiness::mailbox_readiness))
         .routes(routes!(mailboxes::readiness::domain_readiness))
+        .routes(routes!(reputation::domain_reputation))
         .routes(routes!(mailboxes::sends::mailbox_send))
         .routes(routes!(mailboxes::stats::warmup_stats_put))
         .routes(routes!(mailboxes::stats::warmup_stats_list))
         .routes(routes!(breaker::accept))
+        .routes(routes!(audit::list::audit_list))
         .routes(routes!(endpoints::endpoint_list, endpoints::endpoint_add))
         .routes(routes!(endpoints::endpoint_get, endpoints::endpoint_change, endpoints::endpoint_remove))
         .routes(routes!(endpoints::endpoint_rotate))

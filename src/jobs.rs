@@ -8,6 +8,7 @@ pub mod checks;
 pub mod daily;
 pub mod deliveries;
 mod leased;
+pub mod outside;
 pub mod prune;
 pub mod replicas;
 

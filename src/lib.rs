@@ -1,7 +1,7 @@
 //! sendready tells whether an email domain may send, and exactly what to publish where if not.
 //!
 //! The layers, from the inside out: [`protocol`], [`verify`], [`sending`] and [`webhook`] are pure; [`clock`],
-//! [`chance`], [`config`], [`telemetry`], [`dns`], [`store`] and [`sender`] touch the world; [`checker`] and [`service`]
+//! [`chance`], [`config`], [`telemetry`], [`dns`], [`store`], [`sender`] and [`remote`] touch the world; [`checker`] and [`service`]
 //! are what the product does; [`http`], [`web`] and [`jobs`] are the ways in; [`lifecycle`], [`app`] and [`cli`] put it together.
 //! See `ARCHITECTURE.md`.
 
@@ -14,6 +14,7 @@ pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod dns;
+pub mod remote;
 pub mod sender;
 pub mod store;
 pub mod telemetry;

@@ -5,14 +5,18 @@
 //!
 //! A thing of another client is no such thing, never a forbidden one: its existence is not told.
 
+pub mod audit;
+pub mod blocklists;
 pub mod breaker;
 pub mod caller;
 pub mod checks;
 pub mod clients;
 pub mod console;
 pub mod daily;
+pub mod dedicated;
 pub mod deliveries;
 pub mod dns_changes;
+pub mod domain_age;
 pub mod domains;
 pub mod endpoints;
 pub mod error;
@@ -21,10 +25,13 @@ pub mod idempotency;
 pub mod keys;
 pub mod mailboxes;
 pub mod overview;
+pub mod ownership;
 pub mod prune;
+pub mod rdap;
 pub mod readiness;
 pub mod records;
 pub mod replicas;
+pub mod reputation;
 pub mod requirements;
 pub mod schedule;
 pub mod sends;
@@ -60,6 +67,7 @@ pub use crate::store::{
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::providers::Profile;
+use crate::config::rates::RateLimits;
 use crate::sending::health::Bounds;
 use crate::service::keys::KeyCache;
 use crate::service::schedule::Rhythm;
@@ -91,6 +99,10 @@ pub struct Settings {
     pub breaker: Rule,
     /// For how long checks and events are kept. `history.keep`.
     pub history_keep: Duration,
+    /// For how long it is kept who changed what. `audit.keep`.
+    pub audit_keep: Duration,
+    /// How many requests may come. `http.rate_limits`.
+    pub rate_limits: RateLimits,
     /// Above which rates a mailbox is paused. `sending.*`.
     pub sending: Bounds,
     /// How the world reaches us, without a slash at its end. `http.public_url`.

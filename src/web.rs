@@ -8,6 +8,8 @@ pub mod assets;
 pub mod page;
 
 mod console;
+mod difference;
+mod setup;
 mod shown;
 
 use axum::Router;
@@ -20,5 +22,5 @@ use crate::service::Service;
 /// was said to `health`.
 pub fn router(service: Service, health: Health) -> Router {
     let console = console::router(service.clone(), health);
-    Router::new().route("/static/{file}", get(assets::asset)).with_state(service).merge(console)
+    Router::new().route("/static/{file}", get(assets::asset)).merge(setup::routes()).with_state(service).merge(console)
 }

@@ -1,12 +1,18 @@
 //! The HTTP interface, in process: a router over SQLite in a temporary directory, DNS as text.
 
+mod audit;
 mod authority;
+mod dedicated;
+mod described;
 mod documents;
 mod fields;
 pub mod house;
+mod limits;
 mod lists;
 mod mailboxes;
+mod names;
 mod once;
+mod ownership;
 mod refusals;
 mod serving;
 mod setup_links;

@@ -36,6 +36,8 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("store",     &["protocol", "verify", "sending", "webhook", "telemetry"]),
     // Looks names up at the resolvers of the settings.
     ("sender",    &["protocol", "verify::evidence", "webhook", "clock", "chance", "telemetry", "dns"]),
+    // A running service, asked from outside. Speaks TLS as `sender` does.
+    ("remote",    &["sender"]),
     // Use cases. A check knows no store.
     ("checker",   &["protocol", "verify", "clock", "chance", "telemetry", "dns"]),
     ("service",   &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
@@ -49,7 +51,7 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("app",       &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
                     "sender", "checker", "service", "http", "web", "jobs", "lifecycle"]),
     ("cli",       &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
-                    "checker", "service", "http", "lifecycle", "app"]),
+                    "remote", "checker", "service", "http", "lifecycle", "app"]),
     ("main",      &["cli"]),
 ];
 

@@ -178,6 +178,8 @@ fn settings() -> Settings {
         concurrency: 8,
         breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_hours(24),
+        audit_keep: Duration::from_hours(24 * 400),
+        rate_limits: sendready::config::rates::RateLimits::default(),
         sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([("infraforge".to_owned(), profile)]),
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sendready::config::database::DatabaseKind;
 use sendready::config::fault::Faults;
+use sendready::config::rates::RateClass;
 use sendready::config::{Config, Flags};
 
 /// What comes of a file and variables (`NAME=value`).
@@ -85,7 +86,7 @@ url = "postgres://app:hunter2@db.example.com/mail"
 [http]
 listen = "192.0.2.1:80"
 public_url = "https://dns.example.com/base/"
-rate_limits = { reads = "600/1m", writes = "60/1m" }
+rate_limits = { client = "600/1m", operator = "60/1m", failures = "unlimited" }
 
 [dns]
 resolvers = ["192.0.2.53", "[2001:db8::53]:5353", "2001:db8::54"]
@@ -145,7 +146,11 @@ fn a_file_with_every_key_is_read() {
     assert_eq!(config.database.url.kind(), DatabaseKind::Postgres);
     assert_eq!(config.database.url.expose(), "postgres://app:hunter2@db.example.com/mail");
     assert_eq!(config.http.public_url.as_deref(), Some("https://dns.example.com/base"));
-    assert_eq!(config.http.rate_limits.len(), 2);
+    let shown = |class| config.http.rate_limits.get(class).map(|rate| (rate.count, rate.per.as_secs()));
+    assert_eq!(
+        RateClass::ALL.map(shown),
+        [Some((60, 60)), Some((600, 60)), Some((3_000, 10)), Some((300, 60)), Some((3_000, 60)), None]
+    );
     let resolvers: Vec<String> = config.dns.resolvers.iter().map(ToString::to_string).collect();
     assert_eq!(resolvers, ["192.0.2.53:53", "[2001:db8::53]:5353", "[2001:db8::54]:53"]);
     assert_eq!((config.dns.authoritative_port, config.dns.allow_private_servers), (5_300, true));
@@ -229,7 +234,7 @@ fn a_variable_means_what_a_file_means() {
             "SENDREADY_DNS__ALLOW_PRIVATE_SERVERS=true",
             "SENDREADY_CHECKS__PENDING_LADDER=1m/5s,1h/1m",
             "SENDREADY_CHECKS__BREAKER_SHARE=0.25",
-            "SENDREADY_HTTP__RATE_LIMITS=reads=600/1m,writes=6/1s",
+            "SENDREADY_HTTP__RATE_LIMITS=client=600/1m,hook=6/1s",
             "SENDREADY_BLOCKLISTS=bl.example.com",
             "SENDREADY_PROVIDERS__INFRAFORGE__SPF_INCLUDES=a.example.com,b.example.com",
             "SENDREADY_PROVIDERS__INFRAFORGE__MX=10 mx1.example.com,20 mx2.example.com",
@@ -246,7 +251,11 @@ fn a_variable_means_what_a_file_means() {
     assert!(config.dns.allow_private_servers);
     assert_eq!(config.checks.pending_ladder.len(), 2);
     assert_eq!(config.checks.breaker.share, 0.25);
-    assert_eq!(config.http.rate_limits.len(), 2);
+    let shown = |class| config.http.rate_limits.get(class).map(|rate| (rate.count, rate.per.as_secs()));
+    assert_eq!(
+        RateClass::ALL.map(shown),
+        [None, Some((600, 60)), Some((6, 1)), Some((300, 60)), Some((3_000, 60)), Some((600, 60))]
+    );
     assert_eq!(config.blocklists[0].to_string(), "bl.example.com");
     let infraforge = config.providers.get("infraforge").unwrap();
     assert_eq!((infraforge.spf_includes.len(), infraforge.mx.len()), (2, 2));
@@ -297,7 +306,10 @@ fn a_fault_names_the_key_its_place_and_what_would_be_right() {
     check("[http]\npublic_url = \"dns.example.com\"", "begins with neither");
     check("[http]\npublic_url = \"https://\"", "names no host");
     check("[http]\npublic_url = \"https://example.com/?a\"", "has a query");
-    check("[http]\nrate_limits = { reads = \"600\" }", "reads: `600` has no `/`");
+    check("[http]\nrate_limits = { client = \"600\" }", "client: `600` has no `/`");
+    check("[http]\nrate_limits = { clients = \"600/1m\" }", "`clients` is no class; did you mean `client`?");
+    check("[http]\nrate_limits = { client = \"0/1m\" }", "client: `0` is not a whole number from 1 to 1000000");
+    check("[http]\nrate_limits = { client = \"1/1ms\" }", "client: ");
     check("[database]\nurl = \"sendready.db\"", "begins with neither `sqlite:` nor `postgres://`");
     check("[providers.a]\nmx = [\"70000 a.test\"]", "`70000` is not a whole number from 0 to 65535");
     check("[providers.a]\nmx = [{ preference = 1 }]", "has no host");

@@ -1,9 +1,11 @@
-//! Strangers at their worst: a whole check, over real packets on loopback, against servers that mean harm.
+//! Strangers at their worst: a whole check, over real packets on loopback, against servers that mean harm; and our own
+//! server against clients that do ([`requests`]).
 //!
 //! Whatever they send, a check ends, asks no more than it may, keeps no more than it may, and calls nothing valid that it
 //! could not see.
 
 mod memory;
+mod requests;
 mod worlds;
 
 use std::time::Duration;

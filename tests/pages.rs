@@ -3,3 +3,4 @@
 mod console;
 mod headers;
 mod real;
+mod setup;

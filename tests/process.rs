@@ -79,6 +79,14 @@ fn faults_name_what_is_wrong_and_end_with_2() {
     );
     check("a missing configuration", &["--config", "nothing.toml", "serve"], &[], 2, &["nothing.toml"]);
     check("a database that is none", &["migrate", "--database-url", "mysql://x"], &[], 2, &["database.url"]);
+    check("a key for no time", &["key", "create", "--role", "operator", "--expires-in", "0s"], &[], 2, &["1 second"]);
+    check(
+        "a key for a word",
+        &["key", "create", "--role", "operator", "--expires-in", "soon"],
+        &[],
+        2,
+        &["expires-in"],
+    );
     check("a key without its client", &["key", "create", "--role", "client"], &[], 2, &["client"]);
 }
 
@@ -97,7 +105,22 @@ fn a_result_that_cannot_be_written_is_a_fault() {
 
 #[test]
 fn every_command_has_help() {
-    for command in ["serve", "check", "records", "spf", "dmarc", "lint", "migrate", "key", "openapi", "health"] {
+    for command in [
+        "serve",
+        "check",
+        "records",
+        "spf",
+        "dmarc",
+        "lint",
+        "migrate",
+        "key",
+        "openapi",
+        "health",
+        "domains",
+        "clients",
+        "mailboxes",
+        "breaker",
+    ] {
         check("help", &[command, "--help"], &[], 0, &["Usage: sendready"]);
     }
 }
@@ -130,6 +153,12 @@ fn keys_are_made_listed_and_revoked() {
     assert!(secret.starts_with("sr_") && secret.len() == 46, "{secret}");
     let list = key(&["list", "--format", "json"]);
     assert!(list.contains("night shift") && !list.contains(secret), "{list}");
+    let short = key(&["create", "--role", "operator", "--expires-in", "30d", "--format", "json"]);
+    let short: serde_json::Value = serde_json::from_str(&short).unwrap();
+    assert_eq!(made["expires_at"], serde_json::Value::Null);
+    let table = key(&["list", "--format", "table"]);
+    assert!(table.contains(&short["expires_at"].as_str().unwrap()[..10]), "{table}");
+    key(&["revoke", short["id"].as_str().unwrap()]);
     key(&["revoke", made["id"].as_str().unwrap()]);
     assert!(!key(&["list", "--format", "json"]).contains("\"revoked_at\":null"));
 }

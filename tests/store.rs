@@ -3,14 +3,18 @@
 pub mod world;
 
 mod announce;
+mod audit;
 mod breaker;
 mod clients;
 mod connection;
 mod console;
+mod dedicated;
 mod domains;
 mod keys;
 mod mailboxes;
 mod notices;
+mod outside;
+mod ownership;
 mod plans;
 mod schedule;
 mod schema;

@@ -1,10 +1,12 @@
 //! `sendready key`: API keys, straight on the database.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::Cell;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -12,6 +14,7 @@ use crate::app;
 use crate::cli::Common;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Format};
+use crate::service::audit::Doing;
 use crate::service::keys::KeyRequest;
 use crate::service::{Error, PAGE_ITEMS_MAX, Service};
 use crate::store::{KeyRow, Role};
@@ -37,6 +40,9 @@ enum KeyCommand {
         /// A name to know it by
         #[arg(long, value_name = "N")]
         name: Option<String>,
+        /// How long the key is to work, such as `30d` [default: until it is revoked]
+        #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+        expires_in: Option<Duration>,
     },
     /// List all keys
     List,
@@ -58,6 +64,16 @@ enum RoleArg {
     Hook,
 }
 
+impl RoleArg {
+    fn role(self) -> Role {
+        match self {
+            RoleArg::Operator => Role::Operator,
+            RoleArg::Client => Role::Client,
+            RoleArg::Hook => Role::Hook,
+        }
+    }
+}
+
 /// Runs the command.
 pub async fn run(args: KeyArgs, common: &Common) -> Exit {
     let config = match common.config() {
@@ -69,15 +85,24 @@ pub async fn run(args: KeyArgs, common: &Common) -> Exit {
         Err(fault) => return common.fault(&telemetry::chain(&fault)),
     };
     match args.command {
-        KeyCommand::Create { role, client, name } => create(&service, role, client, name, common).await,
+        KeyCommand::Create { role, client, name, expires_in } => {
+            let request = KeyRequest { role: role.role(), client_id: client, name, expires_in };
+            create(&service, &request, common).await
+        }
         KeyCommand::List => match all(&service).await {
-            Ok(keys) => common.wrote(list(&mut io::stdout().lock(), &keys, common.format())),
+            Ok(keys) => {
+                let now = service.clock().now();
+                common.wrote(list(&mut io::stdout().lock(), &keys, now, common.format()))
+            }
             Err(fault) => common.fault(&telemetry::chain(&fault)),
         },
-        KeyCommand::Revoke { id } => match service.key_revoke(id).await {
-            Ok(()) => common.wrote(revoked(&mut io::stdout().lock(), id, common.format())),
-            Err(fault) => common.fault(&telemetry::chain(&fault)),
-        },
+        KeyCommand::Revoke { id } => {
+            let doing = Doing { path: id.to_string(), ..Doing::on_the_command_line("key_revoke") };
+            match service.audited(&doing, service.key_revoke(id), |()| None).await {
+                Ok(()) => common.wrote(revoked(&mut io::stdout().lock(), id, common.format())),
+                Err(fault) => common.fault(&telemetry::chain(&fault)),
+            }
+        }
     }
 }
 
@@ -95,19 +120,19 @@ async fn all(service: &Service) -> Result<Vec<KeyRow>, Error> {
     }
 }
 
-async fn create(service: &Service, role: RoleArg, client: Option<Uuid>, name: Option<String>, common: &Common) -> Exit {
-    let role = match role {
-        RoleArg::Operator => Role::Operator,
-        RoleArg::Client => Role::Client,
-        RoleArg::Hook => Role::Hook,
-    };
-    match service.key_create(&KeyRequest { role, client_id: client, name }).await {
+async fn create(service: &Service, request: &KeyRequest, common: &Common) -> Exit {
+    let doing = Doing::on_the_command_line("key_create");
+    let made = |(row, _): &(KeyRow, SecretString)| Some(row.id);
+    match service.audited(&doing, service.key_create(request), made).await {
         Ok((row, secret)) => {
             let mut out = io::stdout().lock();
             common.wrote(match common.format() {
                 Format::Json => output::json_line(
                     &mut out,
-                    &json!({"id": row.id, "role": row.role.as_str(), "key": secret.expose_secret()}),
+                    &json!({
+                        "id": row.id, "role": row.role.as_str(), "key": secret.expose_secret(),
+                        "expires_at": row.expires_at,
+                    }),
                 ),
                 Format::Table => writeln!(out, "{}", secret.expose_secret()),
             })
@@ -116,12 +141,12 @@ async fn create(service: &Service, role: RoleArg, client: Option<Uuid>, name: Op
     }
 }
 
-fn list(out: &mut impl Write, keys: &[KeyRow], format: Format) -> io::Result<()> {
+fn list(out: &mut impl Write, keys: &[KeyRow], now: DateTime<Utc>, format: Format) -> io::Result<()> {
     if format == Format::Json {
         return keys.iter().try_for_each(|key| output::json_line(out, &row(key)));
     }
     let mut table = output::table(output::is_coloured());
-    table.set_header(["id", "role", "client", "name", "created", "state"]);
+    table.set_header(["id", "role", "client", "name", "created", "expires", "state"]);
     for key in keys {
         table.add_row(vec![
             Cell::new(key.id),
@@ -129,7 +154,12 @@ fn list(out: &mut impl Write, keys: &[KeyRow], format: Format) -> io::Result<()>
             Cell::new(key.client_id.map(|id| id.to_string()).unwrap_or_default()),
             Cell::new(key.name.as_deref().unwrap_or_default()),
             Cell::new(key.created_at.format("%Y-%m-%d %H:%M")),
-            Cell::new(if key.revoked_at.is_some() { "revoked" } else { "works" }),
+            Cell::new(key.expires_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()),
+            Cell::new(match (key.revoked_at, key.is_live(now)) {
+                (Some(_), _) => "revoked",
+                (None, false) => "expired",
+                (None, true) => "works",
+            }),
         ]);
     }
     writeln!(out, "{table}")

@@ -164,7 +164,8 @@ fn mark(finding: &Finding) -> &'static str {
     }
 }
 
-fn verdict_cell(verdict: Verdict, coloured: bool) -> Cell {
+/// A verdict, in its colour.
+pub fn verdict_cell(verdict: Verdict, coloured: bool) -> Cell {
     let cell = Cell::new(verdict.as_str());
     if !coloured {
         return cell;

@@ -11,9 +11,9 @@ use crate::cli::exit::Exit;
 use crate::cli::expect::ExpectArgs;
 use crate::cli::output::{self, Format};
 use crate::http::document::Document;
+use crate::http::export::{self, Exported, TerraformProvider};
 use crate::protocol::domain::Domain;
-use crate::protocol::master_file;
-use crate::verify::evidence::{Evidence, RecordType};
+use crate::verify::evidence::Evidence;
 use crate::verify::judge;
 use crate::verify::report::{RecordReport, Report};
 
@@ -24,8 +24,36 @@ pub enum Export {
     Table,
     /// The records document of the API
     Json,
-    /// A master file (RFC 1035 §5), for a name server
+    /// A master file (RFC 1035 §5), for a name server, or for the import of Cloudflare's dashboard
     Bind,
+    /// Comma-separated values (RFC 4180), one line a record
+    Csv,
+    /// A batch for Cloudflare's API: POST /zones/ZONE_ID/dns_records/batch
+    Cloudflare,
+    /// A batch for `aws route53 change-resource-record-sets --change-batch`
+    Route53,
+    /// Resources for Terraform or OpenTofu, of the provider that --terraform-provider names
+    Terraform,
+    /// A zone's file for octoDNS' YamlProvider
+    Octodns,
+}
+
+/// Whose resources `--export terraform` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Resources {
+    /// hashicorp/aws: `aws_route53_record`
+    Aws,
+    /// cloudflare/cloudflare, 5 or later: `cloudflare_dns_record`
+    Cloudflare,
+}
+
+impl From<Resources> for TerraformProvider {
+    fn from(resources: Resources) -> TerraformProvider {
+        match resources {
+            Resources::Aws => TerraformProvider::Aws,
+            Resources::Cloudflare => TerraformProvider::Cloudflare,
+        }
+    }
 }
 
 /// Show the records that a domain is to publish
@@ -37,6 +65,9 @@ pub struct RecordsArgs {
     /// The form of the list [default: as --format]
     #[arg(long)]
     export: Option<Export>,
+    /// Whose resources `--export terraform` writes
+    #[arg(long, value_enum, default_value = "aws")]
+    terraform_provider: Resources,
     #[command(flatten)]
     expect: ExpectArgs,
 }
@@ -56,18 +87,33 @@ pub fn run(args: &RecordsArgs, common: &Common) -> Exit {
         Format::Table => Export::Table,
         Format::Json => Export::Json,
     });
-    match write(&mut io::stdout().lock(), &report, export) {
+    match write(&mut io::stdout().lock(), &report, export, args.terraform_provider.into()) {
         Ok(()) => Exit::Valid,
         Err(fault) => common.unwritten(&fault),
     }
 }
 
-fn write(out: &mut impl Write, report: &Report, export: Export) -> io::Result<()> {
-    match export {
-        Export::Json => output::json_line(out, &Document::of(report, None)),
-        Export::Table => table(out, report),
-        Export::Bind => bind(out, report),
+fn write(out: &mut impl Write, report: &Report, form: Export, terraform: TerraformProvider) -> io::Result<()> {
+    let text = match form {
+        Export::Json => return output::json_line(out, &Document::of(report, None)),
+        Export::Table => return table(out, report),
+        Export::Bind => export::bind(report),
+        Export::Csv => export::csv(report),
+        Export::Cloudflare => noticed(export::cloudflare(report)),
+        Export::Route53 => noticed(export::route53(report)),
+        Export::Terraform => export::terraform(report, terraform),
+        Export::Octodns => export::octodns(report),
+    };
+    out.write_all(text.as_bytes())
+}
+
+/// The form, for which standard error says what has no place in it.
+fn noticed(exported: Exported) -> String {
+    for notice in &exported.notices {
+        // Nobody is left to tell when the terminal is gone.
+        let _ = writeln!(io::stderr().lock(), "sendready: {notice}");
     }
+    exported.text
 }
 
 fn table(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -78,32 +124,12 @@ fn table(out: &mut impl Write, report: &Report) -> io::Result<()> {
             Cell::new(record.purpose.as_str()),
             Cell::new(record.record_type.as_str()),
             Cell::new(host(report, record)),
-            Cell::new(record.value.as_deref().unwrap_or(NOTHING_REQUIRED)),
+            Cell::new(record.value.as_deref().unwrap_or(export::NOTHING_REQUIRED)),
             Cell::new(record.priority.map(|priority| priority.to_string()).unwrap_or_default()),
             Cell::new(record.ttl_seconds),
         ]);
     }
     writeln!(out, "Publish in the zone {}:\n{table}", report.zone)
-}
-
-const NOTHING_REQUIRED: &str = "(nothing is required here; your mail provider knows the value)";
-
-/// A master file; what has no value is a comment, so that nothing is silently left out.
-fn bind(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "; records of {}\n$ORIGIN {}.", report.domain, report.zone)?;
-    for record in &report.records {
-        let Some(value) = &record.value else {
-            writeln!(out, "; {} at {}: {NOTHING_REQUIRED}", record.purpose, host(report, record))?;
-            continue;
-        };
-        let data = match record.record_type {
-            RecordType::Txt => master_file::txt(value.as_bytes()),
-            RecordType::Mx => format!("{} {value}.", record.priority.unwrap_or_default()),
-            _ => format!("{value}."),
-        };
-        writeln!(out, "{}\t{}\tIN\t{}\t{data}", host(report, record), record.ttl_seconds, record.record_type)?;
-    }
-    Ok(())
 }
 
 fn host(report: &Report, record: &RecordReport) -> String {

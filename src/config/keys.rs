@@ -103,7 +103,8 @@ impl Form {
             Form::Names => "a list of domain names".to_owned(),
             Form::Secrets => "a list of texts, never printed".to_owned(),
             Form::RateLimits => {
-                "a table of `CLASS = \"COUNT/DURATION\"`; in a variable `CLASS=COUNT/DURATION,…`".to_owned()
+                "a table of `CLASS = \"COUNT/DURATION\"` or `\"unlimited\"`; in a variable `CLASS=COUNT/DURATION,…`"
+                    .to_owned()
             }
             Form::Exchanges => "a list of `\"PREFERENCE HOST\"`; in a file also of `{ host, preference }`".to_owned(),
             Form::Ttl => "whole seconds, or a duration".to_owned(),
@@ -153,8 +154,8 @@ keys! {
         "Where the API and the pages are served. Port 0 takes a free one and says which.";
     HTTP_PUBLIC_URL = "http.public_url", Form::Url, "", "--public-url", Now,
         "How the world reaches this service; links that are handed out begin with it. By default `http://` and the address of `http.listen`.";
-    HTTP_RATE_LIMITS = "http.rate_limits", Form::RateLimits, "", "", Later,
-        "How many requests of a class one key may make.";
+    HTTP_RATE_LIMITS = "http.rate_limits", Form::RateLimits, "operator=unlimited,client=3000/10s,hook=3000/10s,setup=300/1m,address=3000/1m,failures=600/1m", "", Now,
+        "How many requests one key, setup link or address may make, by class: `operator`, `client` and `hook` are keys of these roles, `setup` links, `address` what comes from one address without a key that opens anything, `failures` the wrong keys tried from one address. `COUNT` may come at once, and fill again over `DURATION`. A class that is not named keeps its default. Counted by each process for itself; see docs/operations.md.";
     DNS_RESOLVERS = "dns.resolvers", Form::Servers, "", "--resolver", Now,
         "The recursive resolvers to ask, port 53 unless said otherwise: the first; on a failure the next; and before a \"no\" is believed, one other. By default the system's.";
     DNS_TIMEOUT = "dns.timeout", Form::Duration { min: Duration::from_millis(50), max: MINUTE }, "2s", "--timeout", Now,
@@ -193,12 +194,14 @@ keys! {
         "How long the process may take to stop once it is told to.";
     HISTORY_KEEP = "history.keep", from(HOUR), "90d", "", Now,
         "How long checks and events are kept.";
-    RDAP_BOOTSTRAP = "rdap.bootstrap", Form::Text, "", "", Later,
+    AUDIT_KEEP = "audit.keep", from(HOUR), "400d", "", Now,
+        "How long it is kept who changed what (`GET /v1/audit`).";
+    RDAP_BOOTSTRAP = "rdap.bootstrap", Form::Text, "", "", Now,
         "Where the list of registration data servers is read (RFC 9224), a URL or a file.";
-    RDAP_ALLOW_PRIVATE = "rdap.allow_private", Form::Switch, "false", "", Later,
+    RDAP_ALLOW_PRIVATE = "rdap.allow_private", Form::Switch, "false", "", Now,
         "Whether such a server may have a private address. For development.";
-    BLOCKLISTS = "blocklists", Form::Names, "", "", Later,
-        "The DNS block lists in which domains and addresses are looked up.";
+    BLOCKLISTS = "blocklists", Form::Names, "", "", Now,
+        "The DNS block lists of domains in which registrable domains are looked up (RFC 5782).";
     SENDING_BOUNCE_MAX = "sending.bounce_max", Form::Share, "0.05", "", Now,
         "The bounce rate above which a mailbox is paused.";
     SENDING_SPAM_MAX = "sending.spam_max", Form::Share, "0.003", "", Now,

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::config::LadderStep;
 use crate::config::database::DatabaseUrl;
 use crate::config::keys::{DNS_PORT, DURATION_MAX, Form};
 use crate::config::raw::Raw;
-use crate::config::{LadderStep, RateLimit};
 use crate::protocol::name::Name;
 use crate::verify::expectation::{MX_MAX, MxExpectation};
 use crate::webhook::signature::Secret;
@@ -101,7 +101,7 @@ fn entries(raw: &Raw, wanted: &str) -> Result<Vec<Raw>, Problem> {
 }
 
 /// Reads each entry of a list. The problem names the entry, counted from 1.
-fn each<T>(raw: &Raw, wanted: &str, read: impl Fn(&Raw) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+pub(super) fn each<T>(raw: &Raw, wanted: &str, read: impl Fn(&Raw) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
     entries(raw, wanted)?
         .iter()
         .enumerate()
@@ -255,29 +255,6 @@ pub(super) fn ladder(raw: &Raw) -> Result<Vec<LadderStep>, Problem> {
         }
         None => Ok(steps),
     }
-}
-
-pub(super) fn rate_limits(raw: &Raw) -> Result<Vec<RateLimit>, Problem> {
-    let wanted = "`CLASS = \"COUNT/DURATION\"`, such as `reads = \"600/1m\"`";
-    if let Raw::Table(table) = raw {
-        return table.iter().map(|(class, limit)| rate_limit(class, text(limit, wanted)?)).collect();
-    }
-    each(raw, &Form::RateLimits.words(), |entry| {
-        let text = text(entry, wanted)?;
-        let (class, limit) =
-            text.split_once('=').ok_or_else(|| format!("{} has no `=`; write {wanted}", shown(text)))?;
-        rate_limit(class.trim(), limit.trim())
-    })
-}
-
-fn rate_limit(class: &str, limit: &str) -> Result<RateLimit, Problem> {
-    let wanted = "write `COUNT/DURATION`, such as `600/1m`";
-    let (count, per) =
-        limit.split_once('/').ok_or_else(|| format!("{class}: {} has no `/`; {wanted}", shown(limit)))?;
-    let count = number(&Raw::text(count), 1, u32::MAX).map_err(|problem| format!("{class}: {problem}; {wanted}"))?;
-    let per = duration_within(&Raw::text(per), Duration::from_secs(1), DURATION_MAX)
-        .map_err(|problem| format!("{class}: {problem}"))?;
-    Ok(RateLimit { class: class.to_owned(), count, per })
 }
 
 pub(super) fn exchanges(raw: &Raw) -> Result<Vec<MxExpectation>, Problem> {

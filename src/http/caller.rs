@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::http::AppState;
+use crate::http::admission::Admitted;
 use crate::http::problem::{Kind, Problem};
 use crate::http::request::Whose;
 use crate::service::{Caller, Role, Service};
@@ -96,8 +97,11 @@ pub(super) fn forbidden(needs: &str) -> Problem {
 ///
 /// `unauthorized`, `unavailable`.
 pub(super) async fn authenticated(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
-    let service = Service::from_ref(state);
-    let caller = caller_of(&service, bearer(&parts.headers)?).await?;
+    // Asked at the door already, where there was a key.
+    let caller = match parts.extensions.get::<Admitted>() {
+        Some(Admitted(caller)) => *caller,
+        None => caller_of(&Service::from_ref(state), bearer(&parts.headers)?).await?,
+    };
     if let Some(whose) = parts.extensions.get::<Whose>() {
         whose.note(caller.key_id, caller.client_id);
     }
@@ -106,7 +110,12 @@ pub(super) async fn authenticated(parts: &Parts, state: &AppState) -> Result<Cal
 
 async fn caller_of(service: &Service, secret: &str) -> Result<Caller, Problem> {
     let known = service.authenticate(secret).await.map_err(Problem::from)?;
-    known.ok_or_else(|| Problem::because(Kind::Unauthorized, "the key is not known here"))
+    known.ok_or_else(unknown_key)
+}
+
+/// A key that opens nothing.
+pub(super) fn unknown_key() -> Problem {
+    Problem::because(Kind::Unauthorized, "the key is not known here")
 }
 
 /// The key of `Authorization: Bearer <key>`; the scheme's case does not matter. RFC 9110 §11.1.

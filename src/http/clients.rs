@@ -1,5 +1,7 @@
 //! Clients and what they use (contract §3.1).
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,9 +17,10 @@ use crate::http::field;
 use crate::http::json;
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::clients::{AllocationView, Used};
 use crate::service::{Client, Service};
+use crate::verify::expectation::ADDRESSES_MAX;
 
 /// A client to make.
 #[derive(ToSchema)]
@@ -55,13 +58,25 @@ pub(super) struct ClientBody {
     tier: Option<&'static str>,
     /// When it was made, where that is known.
     created_at: Option<DateTime<Utc>>,
+    /// Its dedicated addresses: each of its domains must let them send.
+    #[schema(value_type = Vec<String>, example = json!(["192.0.2.10"]))]
+    dedicated_ips: Vec<IpAddr>,
 }
 
 impl ClientBody {
     fn of(client: Client) -> ClientBody {
-        let Client { id, name, tier, created_at } = client;
-        ClientBody { id, name, tier: tier.map(|tier| tier.as_str()), created_at }
+        let Client { id, name, tier, created_at, dedicated_ips } = client;
+        ClientBody { id, name, tier: tier.map(|tier| tier.as_str()), created_at, dedicated_ips }
     }
+}
+
+/// The dedicated addresses of a client, all of them.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `dedicated_replace` reads; tests hold the two together")]
+pub(super) struct DedicatedIps {
+    /// IPv4 and IPv6 addresses that the Internet reaches, none twice; empty: none.
+    #[schema(value_type = Vec<String>, example = json!(["192.0.2.10"]), max_items = 32)]
+    ips: Vec<IpAddr>,
 }
 
 /// What a client uses, and may.
@@ -104,6 +119,9 @@ impl AllocationBody {
 }
 
 /// Make a client. Operators only.
+///
+/// Its tier says how many domains, mailboxes and dedicated addresses it may have. Where the platform owns the table
+/// of clients, make it there.
 #[utoipa::path(post, path = "/v1/clients", tag = "clients", request_body = NewClient, responses(
     (status = 201, description = "The client.", body = ClientBody, headers(("location" = String, description = "Where it is."))),
     (status = 409, description = "`clients-managed-elsewhere`: the platform owns the clients.", body = ProblemBody, content_type = "application/problem+json"),
@@ -121,6 +139,8 @@ pub(super) async fn client_add(
 }
 
 /// List clients. A client's key sees its own only.
+///
+/// In the order of their ids, page by page.
 #[utoipa::path(get, path = "/v1/clients", tag = "clients", params(
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
@@ -131,12 +151,14 @@ pub(super) async fn client_list(
     mut query: Query,
 ) -> Result<Json<List<ClientBody>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.client_list(&caller, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, ClientBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), ClientBody::of)))
 }
 
 /// One client.
+///
+/// A client's key sees its own only; any other is 404.
 #[utoipa::path(get, path = "/v1/clients/{id}", tag = "clients", params(("id" = Uuid, Path, description = "The client.")), responses(
     (status = 200, description = "The client.", body = ClientBody),
 ))]
@@ -150,6 +172,9 @@ pub(super) async fn client_get(
 }
 
 /// Change a client's name or tier. Operators only.
+///
+/// What is left out stays. A smaller tier is refused while more is in use than it allows; the refusal says what to
+/// remove.
 #[utoipa::path(patch, path = "/v1/clients/{id}", tag = "clients", params(("id" = Uuid, Path, description = "The client.")),
     request_body = ClientPatch, responses(
     (status = 200, description = "The client as it stands now.", body = ClientBody),
@@ -168,6 +193,8 @@ pub(super) async fn client_change(
 }
 
 /// What a client uses, and may.
+///
+/// Counts what lives: what is deleted no longer counts.
 #[utoipa::path(get, path = "/v1/clients/{id}/allocation", tag = "clients", params(("id" = Uuid, Path, description = "The client.")), responses(
     (status = 200, description = "Used and allowed, by resource.", body = AllocationBody),
 ))]
@@ -178,4 +205,31 @@ pub(super) async fn client_allocation(
     _: NoQuery,
 ) -> Result<Json<AllocationBody>, Problem> {
     Ok(Json(AllocationBody::of(service.client_allocation(&caller, id).await?)))
+}
+
+/// Replace a client's dedicated addresses. Operators only.
+///
+/// Each of the client's domains must let them send from now on, and is checked at once. Of a verified domain a new
+/// address is staged: it binds when the domain's SPF record lets it send for the first time. The same again changes
+/// nothing.
+#[utoipa::path(put, path = "/v1/clients/{id}/dedicated-ips", tag = "clients", params(("id" = Uuid, Path, description = "The client.")),
+    request_body = DedicatedIps, responses(
+    (status = 200, description = "The client as it stands now.", body = ClientBody),
+    (status = 409, description = "`allocation-exceeded`: more than the tier allows; nothing has changed.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`invalid`: an address that the Internet does not reach, stands there twice, or belongs to another client; nothing has changed.", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn dedicated_replace(
+    State(service): State<Service>,
+    Known(caller): Known,
+    At(id): At<Uuid>,
+    _: NoQuery,
+    body: json::Json,
+) -> Result<Json<ClientBody>, Problem> {
+    let ips = body.read(|fields| {
+        if !fields.has("ips") {
+            return fields.need("ips", |_| Err::<Vec<IpAddr>, _>("is needed".to_owned()));
+        }
+        fields.list("ips", ADDRESSES_MAX, field::address)
+    })?;
+    Ok(Json(ClientBody::of(service.dedicated_replace(&caller, id, &ips).await?)))
 }

@@ -46,7 +46,6 @@ pub(super) struct DnsChanges {
     #[schema(example = json!(["example.com", "example.net"]), max_items = 1000)]
     domains: Option<Vec<String>>,
     /// The one name.
-    #[schema(example = "example.com")]
     domain: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::http::ownership::OwnershipRecordBody;
 use crate::protocol::name::Name;
 use crate::protocol::spf::LOOKUPS_MAX;
 use crate::service::events;
@@ -21,7 +22,7 @@ use crate::verify::report::{DmarcSummary, DnsProvider, Propagation, RecordReport
 use crate::verify::standing::{Flags, Status};
 
 /// What the database knows of a domain beside its report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Kept {
     /// The domain's id.
     pub id: Uuid,
@@ -45,6 +46,8 @@ pub struct Kept {
     pub stale_since: Option<DateTime<Utc>>,
     /// When to ask again, in seconds.
     pub poll_after_seconds: u64,
+    /// What proves whose it is.
+    pub ownership: Option<OwnershipRecordBody>,
     /// Who says what is required.
     pub requirements: RequirementsSource,
     /// When each of the report's records last changed, in their order.
@@ -105,6 +108,10 @@ pub struct Document {
     /// When asking again is worth it. Soon, too, while something is staged.
     #[schema(example = 5)]
     poll_after_seconds: Option<u64>,
+    /// The record that proves whose the domain is: to be published, too, where it is not `verified`. Absent where nothing
+    /// is to be proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ownership: Option<OwnershipRecordBody>,
     /// One entry per record to publish, and one more for each that is `staged` beside another of the same name.
     records: Vec<RecordBody>,
     /// What the SPF record costs; null where none was judged.
@@ -287,6 +294,7 @@ impl Document {
             breaker_open: None,
             stale_since: None,
             poll_after_seconds: None,
+            ownership: None,
             records: report.records.iter().map(|record| record_body(report, record, checked_at)).collect(),
             spf: report.spf.as_ref().map(spf_body),
             dmarc: report.dmarc.as_ref().map(dmarc_body),
@@ -316,6 +324,7 @@ impl Document {
             breaker_open: Some(kept.breaker_open),
             stale_since: kept.stale_since,
             poll_after_seconds: Some(kept.poll_after_seconds),
+            ownership: kept.ownership.clone(),
             requirements: Some(match kept.requirements {
                 RequirementsSource::Domain => "domain",
                 RequirementsSource::Profile => "profile",
@@ -495,6 +504,7 @@ mod tests {
             breaker_open: true,
             stale_since: None,
             poll_after_seconds: 5,
+            ownership: None,
             requirements: RequirementsSource::Profile,
             changed_at: vec![DateTime::from_timestamp(1, 0)],
         };

@@ -19,6 +19,8 @@ use crate::protocol::domain::Domain;
 use crate::service::Service;
 
 /// One domain, deleted ones too.
+///
+/// Its flags, how long it may stay failing, and when it is looked at next. What to publish stands in its records.
 #[utoipa::path(get, path = "/v1/domains/{id}", tag = "domains", params(("id" = Uuid, Path, description = "The domain.")), responses(
     (status = 200, description = "The domain.", body = DomainBody),
 ))]
@@ -32,6 +34,8 @@ pub(super) async fn domain_get(
 }
 
 /// The domain of a name, in any spelling.
+///
+/// For whoever has no id. A name that nobody can register is 404 with the rule that it breaks.
 #[utoipa::path(get, path = "/v1/domains/by-name/{domain}", tag = "domains",
     params(("domain" = String, Path, description = "The name, in Unicode or ASCII.", example = "example.com")), responses(
     (status = 200, description = "The domain.", body = DomainBody),
@@ -48,6 +52,8 @@ pub(super) async fn domain_by_name(
 }
 
 /// Delete a domain softly: its history stays.
+///
+/// It is no longer checked, its mailboxes stop, and its name can be registered again.
 #[utoipa::path(delete, path = "/v1/domains/{id}", tag = "domains", params(("id" = Uuid, Path, description = "The domain.")), responses(
     (status = 204, description = "It is deleted."),
 ))]

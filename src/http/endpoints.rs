@@ -18,7 +18,7 @@ use crate::http::idempotency::ShownOnce;
 use crate::http::json::{self, Nothing};
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
 use crate::service::endpoints::{EndpointPatch, EndpointRequest, EndpointRow, Kind};
 
@@ -150,6 +150,8 @@ pub(super) async fn endpoint_add(
 }
 
 /// List webhook endpoints. A client's key sees its own only.
+///
+/// Without their secrets, page by page.
 #[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks", params(
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
@@ -160,12 +162,14 @@ pub(super) async fn endpoint_list(
     mut query: Query,
 ) -> Result<Json<List<EndpointBody>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.endpoint_list(&caller, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, EndpointBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), EndpointBody::of)))
 }
 
 /// One webhook endpoint.
+///
+/// Without its secret, which is shown when it is made and when it is replaced.
 #[utoipa::path(get, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", params(("id" = Uuid, Path, description = "The endpoint.")), responses(
     (status = 200, description = "The endpoint.", body = EndpointBody),
 ))]
@@ -200,6 +204,8 @@ pub(super) async fn endpoint_change(
 }
 
 /// Remove a webhook endpoint with its deliveries.
+///
+/// What was still to be delivered to it is dropped.
 #[utoipa::path(delete, path = "/v1/webhook-endpoints/{id}", tag = "webhooks", params(("id" = Uuid, Path, description = "The endpoint.")), responses(
     (status = 204, description = "It is gone."),
 ))]

@@ -150,6 +150,8 @@ pub(super) struct Ready {
 }
 
 /// Is the process alive?
+///
+/// Says only that the process answers; `/readyz` says whether it can serve.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "It is.", body = Alive)), security(()))]
 pub(super) async fn healthz() -> Json<Alive> {
     Json(Alive { alive: true })
@@ -198,6 +200,8 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
 }
 
 /// What is counted, in the text format of Prometheus.
+///
+/// Needs no key, so keep it from strangers. Names and help stand in the text itself.
 #[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses(
     (status = 200, description = "The numbers.", body = String, content_type = "text/plain"),
     (status = 404, description = "Nothing is counted in this process.", body = ProblemBody, content_type = "application/problem+json"),

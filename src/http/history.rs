@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::http::caller::{At, Known};
 use crate::http::list::List;
 use crate::http::problem::{Kind, Problem};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::{CheckRow, EventRow, Service};
 
 /// A check.
@@ -90,6 +90,8 @@ impl EventBody {
 }
 
 /// A domain's checks, the newest first.
+///
+/// Each with its verdicts, why it was made, and what it changed.
 #[utoipa::path(get, path = "/v1/domains/{id}/checks", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -102,12 +104,14 @@ pub(super) async fn checks(
     mut query: Query,
 ) -> Result<Json<List<CheckBody>>, Problem> {
     let (limit, before) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.checks(&caller, id, before, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, CheckBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), CheckBody::of)))
 }
 
 /// One check, with its evidence.
+///
+/// The evidence is what DNS said, so that a verdict can be judged again.
 #[utoipa::path(get, path = "/v1/domains/{id}/checks/{check_id}", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("check_id" = Uuid, Path, description = "The check."),
@@ -127,6 +131,8 @@ pub(super) async fn check(
 }
 
 /// What happened to a domain, the newest first.
+///
+/// The same events that webhooks are told.
 #[utoipa::path(get, path = "/v1/domains/{id}/events", tag = "records", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -139,7 +145,7 @@ pub(super) async fn events(
     mut query: Query,
 ) -> Result<Json<List<EventBody>>, Problem> {
     let (limit, before) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.events(&caller, id, before, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, EventBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), EventBody::of)))
 }

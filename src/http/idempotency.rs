@@ -16,7 +16,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::http::AppState;
-use crate::http::caller::bearer;
+use crate::http::admission::Admitted;
 use crate::http::json::octets;
 use crate::http::problem::{Kind, Problem};
 use crate::service::{Began, Error, IdempotencyScope, Service};
@@ -76,7 +76,7 @@ pub(super) async fn once(State(state): State<AppState>, request: Request, next: 
 
 async fn run_once(service: &Service, request: Request, next: Next) -> Result<Response, Problem> {
     let idem_key = key_of(request.headers())?;
-    let Some(caller) = service.authenticate(bearer(request.headers())?).await? else {
+    let Some(Admitted(caller)) = request.extensions().get::<Admitted>().copied() else {
         // The handler says what is wrong with the key.
         return Ok(next.run(request).await);
     };

@@ -14,11 +14,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use crate::http::audit::FieldNames;
 use crate::http::problem::{FieldFault, Kind, Problem};
-use crate::http::request::too_large;
+use crate::http::request::{Peer, too_large};
 
 /// How long a body may take to come.
-const BODY_TIME_MAX: Duration = Duration::from_secs(20);
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// The most faults that one answer lists. More help nobody, and a body of commas could make a million.
 const FAULTS_MAX: usize = 100;
@@ -60,8 +61,9 @@ impl<S: Send + Sync> FromRequest<S> for Json {
 
     async fn from_request(request: Request, state: &S) -> Result<Json, Problem> {
         check_json(request.headers())?;
+        let names = names_wanted(&request);
         let body = octets(request, state).await?;
-        object_there(&body)
+        Ok(noted(object_there(&body)?, names))
     }
 }
 
@@ -74,6 +76,7 @@ impl<S: Send + Sync> FromRequest<S> for MaybeJson {
 
     async fn from_request(request: Request, state: &S) -> Result<MaybeJson, Problem> {
         let is_json = is_json(request.headers());
+        let names = names_wanted(&request);
         let body = octets(request, state).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(MaybeJson(Json(Fields::new(String::new(), Map::new()))));
@@ -81,7 +84,7 @@ impl<S: Send + Sync> FromRequest<S> for MaybeJson {
         if !is_json {
             return Err(Problem::because(Kind::UnsupportedMediaType, "send no body, or JSON as `application/json`"));
         }
-        Ok(MaybeJson(object(&body)?))
+        Ok(MaybeJson(noted(object(&body)?, names)))
     }
 }
 
@@ -129,6 +132,18 @@ fn object_there(body: &[u8]) -> Result<Json, Problem> {
     object(body)
 }
 
+/// Where the names of the fields are to be noted, if anywhere.
+fn names_wanted(request: &Request) -> Option<FieldNames> {
+    request.extensions().get::<FieldNames>().cloned()
+}
+
+fn noted(body: Json, names: Option<FieldNames>) -> Json {
+    if let Some(names) = names {
+        names.note(&body.0.map);
+    }
+    body
+}
+
 /// A body's text as one object.
 fn object(body: &[u8]) -> Result<Json, Problem> {
     match value::read(body)? {
@@ -143,12 +158,14 @@ fn object(body: &[u8]) -> Result<Json, Problem> {
 ///
 /// `body-too-large`, `request-timeout`, or `bad-json` when the connection broke in the middle.
 pub async fn octets<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await {
+    let time_max = request.extensions().get::<Peer>().map_or(BODY_TIME_MAX, |peer| peer.body_time_max);
+    match tokio::time::timeout(time_max, Bytes::from_request(request, state)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
         Ok(Err(_)) => Err(Problem::because(Kind::BadJson, "the body broke off")),
         Err(_) => {
-            let detail = format!("the body did not come within {} seconds; send it again", BODY_TIME_MAX.as_secs());
+            let time = humantime::format_duration(time_max);
+            let detail = format!("the body did not come within {time}; send it again");
             Err(Problem::because(Kind::RequestTimeout, detail))
         }
     }

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, ETAG};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 
 use tokio::time::{Instant, sleep_until};
@@ -64,7 +64,7 @@ impl Seen {
 }
 
 /// Somebody who looks at one domain.
-pub(super) struct Onlooker {
+pub struct Onlooker {
     service: Service,
     /// The caller's key, to be tried at every look.
     headers: HeaderMap,
@@ -82,12 +82,25 @@ impl Onlooker {
         Onlooker { service, headers, domain_id, changes, began: Instant::now() }
     }
 
+    /// Whoever has this token of a setup link, or key.
+    ///
+    /// # Errors
+    ///
+    /// `unauthorized`: it is no text for a header.
+    pub fn with_token(service: Service, token: &str, domain_id: Uuid) -> Result<Onlooker, Problem> {
+        let unfit = |_| Problem::because(Kind::Unauthorized, "the token is not known here");
+        let mut key = HeaderValue::from_str(&format!("Bearer {token}")).map_err(unfit)?;
+        key.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(axum::http::header::AUTHORIZATION, key)]);
+        Ok(Onlooker::new(service, &headers, domain_id))
+    }
+
     /// What there is to see now; that counts as asking while the waiting is not too old.
     ///
     /// # Errors
     ///
     /// As for reading the records; `unauthorized` once the key is no longer good.
-    pub(super) async fn view(&mut self) -> Result<RecordsView, Problem> {
+    pub async fn view(&mut self) -> Result<RecordsView, Problem> {
         // Before it is read: what changes afterwards is told.
         self.changes.mark_unchanged();
         let Looker(caller) = Looker::of(&self.service, bearer(&self.headers)?).await?;
@@ -117,7 +130,7 @@ impl Onlooker {
     }
 
     /// Waits until looking again is worth it. Whether it is: not at `until`, nor when the process is to stop.
-    pub(super) async fn wait(&mut self, until: Instant) -> bool {
+    pub async fn wait(&mut self, until: Instant) -> bool {
         let look_at = until.min(Instant::now() + LOOK_INTERVAL);
         tokio::select! {
             biased;

@@ -16,10 +16,12 @@ use crate::http::caller::{At, Known};
 use crate::http::list::List;
 use crate::http::mailboxes::body::MailboxBody;
 use crate::http::problem::Problem;
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
 
 /// List a domain's mailboxes, in the order of their ids. Deleted ones are not listed.
+///
+/// Page by page.
 #[utoipa::path(get, path = "/v1/domains/{id}/mailboxes", tag = "mailboxes", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -32,13 +34,15 @@ pub(super) async fn mailbox_list(
     mut query: Query,
 ) -> Result<Json<List<MailboxBody>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.mailbox_list(&caller, id, after, limit).await?;
     let today = service.today();
-    Ok(Json(List::of(page, cursor_of_id, |row| MailboxBody::of(row, today))))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), |row| MailboxBody::of(row, today))))
 }
 
 /// One mailbox, deleted ones too.
+///
+/// With its warm-up, its limit of today, and what is left of it.
 #[utoipa::path(get, path = "/v1/mailboxes/{id}", tag = "mailboxes", params(("id" = Uuid, Path, description = "The mailbox.")), responses(
     (status = 200, description = "The mailbox.", body = MailboxBody),
 ))]

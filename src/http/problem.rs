@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::http::ownership::ChallengeBody;
 use crate::service;
 use crate::service::{Error, StoreError};
 use crate::telemetry::chain;
@@ -33,6 +34,8 @@ pub enum Kind {
     BadQuery,
     /// A header is not what it must be.
     BadHeader,
+    /// What came is no HTTP/1.1 request.
+    BadRequest,
     /// No key, or none that we know.
     Unauthorized,
     /// A known key, whose role may not do this.
@@ -89,6 +92,10 @@ pub enum Kind {
     IdempotencyKeyReused,
     /// More verifications than a domain gets a minute.
     TooManyVerifications,
+    /// More requests than a limit allows.
+    TooManyRequests,
+    /// The head of the request is larger than is read.
+    HeadTooLarge,
     /// A fault of ours.
     Internal,
     /// The database is away, or the work took too long.
@@ -97,10 +104,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 33] = [
+    pub const ALL: [Kind; 36] = [
         Kind::BadJson,
         Kind::BadQuery,
         Kind::BadHeader,
+        Kind::BadRequest,
         Kind::Unauthorized,
         Kind::Forbidden,
         Kind::NotFound,
@@ -129,6 +137,8 @@ impl Kind {
         Kind::Invalid,
         Kind::IdempotencyKeyReused,
         Kind::TooManyVerifications,
+        Kind::TooManyRequests,
+        Kind::HeadTooLarge,
         Kind::Internal,
         Kind::Unavailable,
     ];
@@ -140,6 +150,7 @@ impl Kind {
             Kind::BadJson => (S::BAD_REQUEST, "bad-json", "The body is not JSON"),
             Kind::BadQuery => (S::BAD_REQUEST, "bad-query", "A query parameter is wrong"),
             Kind::BadHeader => (S::BAD_REQUEST, "bad-header", "A header is wrong"),
+            Kind::BadRequest => (S::BAD_REQUEST, "bad-request", "The request is malformed"),
             Kind::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "An API key is needed"),
             Kind::Forbidden => (S::FORBIDDEN, "forbidden", "This key may not do that"),
             Kind::NotFound => (S::NOT_FOUND, "not-found", "Nothing is here"),
@@ -174,6 +185,10 @@ impl Kind {
                 (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key came with another body")
             }
             Kind::TooManyVerifications => (S::TOO_MANY_REQUESTS, "too-many-verifications", "Asked to verify too often"),
+            Kind::TooManyRequests => (S::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
+            Kind::HeadTooLarge => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", "The head of the request is too large")
+            }
             Kind::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
             Kind::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Try again later"),
         }
@@ -224,6 +239,8 @@ pub struct Problem {
     pub errors: Vec<FieldFault>,
     /// When to come back. Every 429 and 503 says so, with a default.
     pub retry_after: Option<Duration>,
+    /// What to publish to be given another's domain.
+    pub ownership: Option<Box<ChallengeBody>>,
     /// The chain of causes of a fault of ours, for the log alone.
     pub cause: Option<String>,
 }
@@ -231,7 +248,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of this kind that says no more.
     pub fn new(kind: Kind) -> Problem {
-        Problem { kind, detail: None, errors: Vec::new(), retry_after: None, cause: None }
+        Problem { kind, detail: None, errors: Vec::new(), retry_after: None, ownership: None, cause: None }
     }
 
     /// A problem of this kind, and what is wrong this time.
@@ -285,11 +302,15 @@ impl From<Error> for Problem {
             Error::NoSuchDelivery(_) => Kind::NoSuchDelivery,
             Error::TooManyEndpoints { .. } => Kind::TooManyWebhookEndpoints,
             Error::Forbidden { .. } => Kind::Forbidden,
+            Error::KeyExpired(_) => Kind::Unauthorized,
             Error::Invalid(_) => Kind::Invalid,
-            Error::DomainOwn | Error::DomainTaken => Kind::DomainTaken,
+            Error::DomainOwn | Error::DomainTaken { .. } => Kind::DomainTaken,
             Error::DomainBusy | Error::EndpointBusy => Kind::Unavailable,
             Error::DomainMalformed(_) => Kind::DomainMalformed,
-            Error::AllocationExceeded { .. } => Kind::AllocationExceeded,
+            Error::AllocationExceeded { .. }
+            | Error::TransferExceeds(_)
+            | Error::TierTooSmall { .. }
+            | Error::TooManyDedicated { .. } => Kind::AllocationExceeded,
             Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,
             Error::TooManyVerifications { .. } => Kind::TooManyVerifications,
             Error::Store(StoreError::Unavailable { .. }) => Kind::Unavailable,
@@ -299,6 +320,11 @@ impl From<Error> for Problem {
         let detail = Some(error.to_string());
         match error {
             Error::Invalid(faults) => Problem::invalid(faults.into_iter().map(FieldFault::from).collect()),
+            Error::DomainTaken { claim } => Problem {
+                detail,
+                ownership: claim.map(|claim| Box::new(ChallengeBody::of(claim))),
+                ..Problem::new(kind)
+            },
             Error::TooManyVerifications { retry_after } => {
                 Problem { detail, ..Problem::new(kind) }.retry_after(retry_after)
             }
@@ -350,6 +376,9 @@ pub struct ProblemBody {
     /// Which fields are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldFault>,
+    /// With `domain-taken`, where the domain's holder has proven nothing: publish this, and the domain becomes yours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ownership: Option<Box<ChallengeBody>>,
 }
 
 impl IntoResponse for Problem {
@@ -358,7 +387,14 @@ impl IntoResponse for Problem {
         let wait = self.seconds_to_wait();
         let detail = self.detail.filter(|_| !status.is_server_error());
         let kind = format!("/problems/{word}");
-        let body = ProblemBody { kind, title, status: status.as_u16(), detail, errors: self.errors };
+        let body = ProblemBody {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail,
+            errors: self.errors,
+            ownership: self.ownership,
+        };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

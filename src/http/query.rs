@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::http::problem::{FieldFault, Problem};
@@ -24,9 +26,20 @@ pub const WAIT_SECONDS_MAX: u64 = 30;
 /// The most parameters that are looked at.
 const PARAMETERS_MAX: usize = 32;
 
+/// The octets by which a cursor is bound to its list.
+const LIST_OCTETS: usize = 4;
+
+/// The list that a query is about: its cursors are of no other. By its path, so that of two domains' checks each
+/// has cursors of its own.
+#[derive(Debug, Clone, Default)]
+pub struct ListAt {
+    uri: Uri,
+}
+
 /// The parameters of a query, each at most once.
 #[derive(Debug, Default)]
 pub struct Query {
+    list: ListAt,
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
     faults: Vec<FieldFault>,
@@ -91,20 +104,22 @@ impl Query {
 
     /// `cursor` of a list in the order of ids.
     pub fn cursor_id(&mut self) -> Option<Uuid> {
-        self.take("cursor", |text| read_cursor(text).and_then(|octets| id_of(&octets)).ok_or_else(cursor_fault))
+        let list = self.list.clone();
+        self.take("cursor", |text| list.read(text).and_then(|octets| id_of(&octets)).ok_or_else(cursor_fault))
     }
 
     /// `cursor` of a list in the order of age.
     pub fn cursor_place(&mut self) -> Option<Place> {
-        self.take("cursor", |text| read_cursor(text).and_then(|octets| place_of(&octets)).ok_or_else(cursor_fault))
+        let list = self.list.clone();
+        self.take("cursor", |text| list.read(text).and_then(|octets| place_of(&octets)).ok_or_else(cursor_fault))
     }
 
-    /// Refuses the query if anything was wrong with it, or is left.
+    /// Refuses the query if anything was wrong with it, or is left. Gives what makes the list's cursors.
     ///
     /// # Errors
     ///
     /// `bad-query` with every fault.
-    pub fn end(mut self) -> Result<(), Problem> {
+    pub fn end(mut self) -> Result<ListAt, Problem> {
         let known = match self.known.join(", ") {
             none if none.is_empty() => "no parameter is".to_owned(),
             known => format!("known are: {known}"),
@@ -112,7 +127,7 @@ impl Query {
         for (name, _) in std::mem::take(&mut self.given) {
             self.fault(&name, format!("is not known here; {known}"));
         }
-        if self.faults.is_empty() { Ok(()) } else { Err(Problem::bad_query(self.faults)) }
+        if self.faults.is_empty() { Ok(self.list) } else { Err(Problem::bad_query(self.faults)) }
     }
 
     fn fault(&mut self, name: &str, detail: impl Into<String>) {
@@ -125,7 +140,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Problem> {
-        Ok(Query::parse(parts.uri.query().unwrap_or_default()))
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        Ok(Query { list: ListAt { uri: parts.uri.clone() }, ..query })
     }
 }
 
@@ -137,26 +153,39 @@ impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<NoQuery, Problem> {
-        Query::from_request_parts(parts, state).await?.end().map(|()| NoQuery)
+        Query::from_request_parts(parts, state).await?.end().map(|_| NoQuery)
     }
 }
 
-/// The cursor of a list in the order of ids.
-pub fn cursor_of_id(id: Uuid) -> String {
-    URL_SAFE_NO_PAD.encode(id.as_bytes())
-}
-
-/// The cursor of a list in the order of age.
-pub fn cursor_of_place(place: Place) -> String {
-    let mut octets = place.id.as_bytes().to_vec();
-    if let Some(at) = place.created_at {
-        octets.extend(at.timestamp_micros().to_be_bytes());
+impl ListAt {
+    /// The cursor of a list in the order of ids.
+    pub fn cursor_of_id(&self, id: Uuid) -> String {
+        self.written(id.as_bytes())
     }
-    URL_SAFE_NO_PAD.encode(octets)
-}
 
-fn read_cursor(text: &str) -> Option<Vec<u8>> {
-    (text.len() <= 64).then(|| URL_SAFE_NO_PAD.decode(text).ok())?
+    /// The cursor of a list in the order of age.
+    pub fn cursor_of_place(&self, place: Place) -> String {
+        let mut octets = place.id.as_bytes().to_vec();
+        if let Some(at) = place.created_at {
+            octets.extend(at.timestamp_micros().to_be_bytes());
+        }
+        self.written(&octets)
+    }
+
+    fn written(&self, octets: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode([&self.mark(), octets].concat())
+    }
+
+    fn read(&self, text: &str) -> Option<Vec<u8>> {
+        let octets = (text.len() <= 64).then(|| URL_SAFE_NO_PAD.decode(text).ok())??;
+        octets.strip_prefix(&self.mark()).map(<[u8]>::to_vec)
+    }
+
+    /// No secret: it tells lists apart, and keeps nobody from making up a place.
+    fn mark(&self) -> [u8; LIST_OCTETS] {
+        let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(self.uri.path().to_ascii_lowercase()).into();
+        [a, b, c, d]
+    }
 }
 
 fn cursor_fault() -> String {
@@ -205,7 +234,7 @@ mod tests {
         let limit = query.limit();
         let q = query.take("q", |text| Ok(text.to_owned()));
         let shown = match query.end() {
-            Ok(()) => format!("{limit} {q:?}"),
+            Ok(_) => format!("{limit} {q:?}"),
             Err(problem) => problem
                 .errors
                 .iter()
@@ -238,14 +267,16 @@ mod tests {
     #[test]
     fn cursors_come_back_as_they_were_and_others_are_refused() {
         let id = Uuid::from_u128(7);
+        let list = ListAt::default();
         let with_age = Place { created_at: DateTime::from_timestamp_micros(1_700_000_000_123_456), id };
         for place in [with_age, Place { created_at: None, id }] {
-            let mut query = Query::parse(&format!("cursor={}", cursor_of_place(place)));
+            let mut query = Query::parse(&format!("cursor={}", list.cursor_of_place(place)));
             assert_eq!(query.cursor_place(), Some(place));
             query.end().unwrap();
         }
-        assert_eq!(Query::parse(&format!("cursor={}", cursor_of_id(id))).cursor_id(), Some(id));
-        for bad in ["", "x", "AAAA", "!!", &"A".repeat(100), &cursor_of_place(with_age)] {
+        assert_eq!(Query::parse(&format!("cursor={}", list.cursor_of_id(id))).cursor_id(), Some(id));
+        let other = ListAt { uri: Uri::from_static("/v1/clients") };
+        for bad in ["", "x", "AAAA", "!!", &"A".repeat(100), &list.cursor_of_place(with_age), &other.cursor_of_id(id)] {
             let mut query = Query::parse(&format!("cursor={bad}"));
             assert_eq!(query.cursor_id(), None, "{bad}");
             assert!(query.end().is_err(), "{bad}");

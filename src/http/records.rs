@@ -15,6 +15,7 @@ use crate::http::document::{Document, Kept};
 use crate::http::etag;
 use crate::http::json::Nothing;
 use crate::http::look::{Onlooker, Seen};
+use crate::http::ownership::OwnershipRecordBody;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::Query;
 use crate::service::Service;
@@ -71,7 +72,7 @@ pub(super) async fn records(
     (status = 200, description = "With `wait`: the check is done, and these are the records.", body = Document, headers(("etag" = String, description = "A weak tag over everything but times."))),
     (status = 202, description = "It is due, or running.", body = Advanced),
     (status = 409, description = "`domain-malformed`: the row's name is no normal domain name.", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "`too-many-verifications`; `Retry-After` says when.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "`too-many-verifications` or `too-many-requests`; `Retry-After` says when.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn verify(
     State(service): State<Service>,
@@ -119,6 +120,7 @@ pub(super) fn document(view: &RecordsView) -> Document {
         breaker_open: view.breaker_open,
         stale_since: row.stale_since,
         poll_after_seconds: view.poll_after.as_secs(),
+        ownership: view.ownership.as_ref().map(|(own, seen)| OwnershipRecordBody::of(own, seen, &view.report)),
         requirements: view.requirements,
         changed_at: view.changed_at.clone(),
     };

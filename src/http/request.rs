@@ -2,6 +2,7 @@
 //!
 //! A line never holds keys, bodies or query texts, and of the path only the route that matched.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -45,9 +46,19 @@ pub struct Watch {
     pub chance: Chance,
 }
 
+/// Where a request came from, and how patient we are with it. The server adds it to each.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The other end of the connection.
+    pub address: IpAddr,
+    /// How long its body may take to come.
+    pub body_time_max: Duration,
+}
+
 /// Who made the request; filled in once the key is known.
 #[derive(Debug, Clone, Default)]
 pub struct Whose {
+    request_id: Option<HeaderValue>,
     seen: Arc<OnceLock<(Uuid, Option<Uuid>)>>,
 }
 
@@ -56,6 +67,11 @@ impl Whose {
     pub fn note(&self, key_id: Uuid, client_id: Option<Uuid>) {
         // A second note of the same request can only say the same.
         let _ = self.seen.set((key_id, client_id));
+    }
+
+    /// The request's id, as the answer will carry it.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_ref().and_then(|id| id.to_str().ok())
     }
 
     fn shown(&self) -> (Option<String>, Option<String>) {
@@ -73,7 +89,7 @@ pub async fn watch(State(with): State<Watch>, mut request: Request, next: Next) 
     let method = method_label(request.method());
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
-    let whose = Whose::default();
+    let whose = Whose { request_id: Some(id.clone()), ..Whose::default() };
     request.extensions_mut().insert(whose.clone());
     let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
         Ok(response) => response,

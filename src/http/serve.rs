@@ -3,10 +3,14 @@
 //! `axum::serve` sets no time limit on a request's head, so a client that sends one octet a minute would hold
 //! its connection for ever. This drives hyper's connections directly, which can say how long.
 
+mod refusal;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +19,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::util::MapRequest;
+
+use crate::http::json::BODY_TIME_MAX;
+use crate::http::request::Peer;
+use crate::http::serve::refusal::Refusing;
 
 /// How long a client may take for a request's head, and how long an idle connection is kept.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
@@ -22,10 +31,10 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a client may leave an answer unread before its connection is dropped.
 const UNREAD_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// The largest head of a request, in octets; beyond it hyper answers 431.
+/// The largest head of a request, in octets; beyond it the answer is 431. RFC 6585 §5.
 const HEAD_OCTETS_MAX: usize = 32 * 1024;
 
-/// The most headers of a request; beyond it hyper answers 431.
+/// The most headers of a request; beyond it the answer is 431.
 const HEADERS_MAX: usize = 64;
 
 /// The most connections at once: thousands of long polls and streams. More wait in the system's queue until one ends.
@@ -41,6 +50,8 @@ pub struct Bounds {
     pub grace: Duration,
     /// How long a client may take for a request's head.
     pub head_time_max: Duration,
+    /// How long a client may take for a request's body.
+    pub body_time_max: Duration,
     /// How long a client may leave an answer unread.
     pub unread_time_max: Duration,
     /// The most connections at once.
@@ -53,6 +64,7 @@ impl Bounds {
         Bounds {
             grace,
             head_time_max: HEAD_TIME_MAX,
+            body_time_max: BODY_TIME_MAX,
             unread_time_max: UNREAD_TIME_MAX,
             connections_max: CONNECTIONS_MAX,
         }
@@ -71,8 +83,9 @@ pub async fn serve_within(listener: TcpListener, router: Router, stop: Cancellat
     let places = Arc::new(Semaphore::new(bounds.connections_max));
     let connections = TaskTracker::new();
     let hard_stop = CancellationToken::new();
-    while let Some((stream, place)) = next_connection(&listener, &places, &stop).await {
-        let connection = connection(stream, router.clone(), stop.clone(), bounds);
+    while let Some((stream, address, place)) = next_connection(&listener, &places, &stop).await {
+        let peer = Peer { address, body_time_max: bounds.body_time_max };
+        let connection = connection(stream, peer, router.clone(), stop.clone(), bounds);
         let hard_stop = hard_stop.clone();
         connections.spawn(async move {
             tokio::select! {
@@ -96,12 +109,12 @@ async fn next_connection(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let next = async {
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok((stream, address)) => return Some((stream, address.ip(), place)),
                 Err(fault) => {
                     // Mostly a client that went away again, or too many open files; both pass.
                     tracing::debug!(error = %fault, "Could not accept a connection");
@@ -118,13 +131,16 @@ async fn next_connection(
 }
 
 /// One connection, from its first request to its last.
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, bounds: Bounds) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken, bounds: Bounds) {
     // Without it small answers wait for the client's acknowledgement (RFC 896).
     let _ = stream.set_nodelay(true);
     // The system's own clock over what is sent and not taken (RFC 5482); it also ends connections to clients
     // that are gone. A system without it serves all the same.
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(bounds.unread_time_max));
-    let service = TowerToHyperService::new(router);
+    let service = TowerToHyperService::new(MapRequest::new(router, move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.map(axum::body::Body::new)
+    }));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -132,7 +148,7 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, 
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_OCTETS_MAX)
         .max_buf_size(HEAD_OCTETS_MAX * 2);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(Refusing::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended: Result<(), hyper::Error> = tokio::select! {
         ended = connection.as_mut() => ended,

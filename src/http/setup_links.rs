@@ -19,7 +19,7 @@ use crate::http::idempotency::ShownOnce;
 use crate::http::json::{Fields, MaybeJson};
 use crate::http::list::List;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
 use crate::service::setup_links::{EXPIRES_IN, EXPIRES_IN_MAX, SetupLinkRow};
 
@@ -98,6 +98,8 @@ fn expires_in(value: serde_json::Value) -> Result<Duration, String> {
 }
 
 /// A domain's setup links, without their tokens.
+///
+/// Revoked and expired ones too, page by page.
 #[utoipa::path(get, path = "/v1/domains/{id}/setup-links", tag = "setup links", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -110,12 +112,14 @@ pub(super) async fn setup_link_list(
     mut query: Query,
 ) -> Result<Json<List<SetupLink>>, Problem> {
     let (limit, after) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.setup_link_list(&caller, domain_id, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, SetupLink::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), SetupLink::of)))
 }
 
 /// A setup link, without its token.
+///
+/// Says when it expires, and whether it was revoked.
 #[utoipa::path(get, path = "/v1/domains/{id}/setup-links/{link_id}", tag = "setup links", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("link_id" = Uuid, Path, description = "The link."),
@@ -130,6 +134,8 @@ pub(super) async fn setup_link_get(
 }
 
 /// Revoke a setup link for good.
+///
+/// Its token opens nothing from then on. Revoking again changes nothing.
 #[utoipa::path(delete, path = "/v1/domains/{id}/setup-links/{link_id}", tag = "setup links", params(
     ("id" = Uuid, Path, description = "The domain."),
     ("link_id" = Uuid, Path, description = "The link."),

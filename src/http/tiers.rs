@@ -47,6 +47,8 @@ pub(super) struct StretchBody {
 }
 
 /// What the tiers allow.
+///
+/// The same for everybody; `GET /v1/clients/{id}/allocation` says what is used of it.
 #[utoipa::path(get, path = "/v1/tiers", tag = "clients", responses((status = 200, description = "Every tier.", body = List<TierBody>)))]
 pub(super) async fn tiers(_: Known, _: NoQuery) -> Json<List<TierBody>> {
     let body = |tier: Tier| {
@@ -62,6 +64,8 @@ pub(super) async fn tiers(_: Known, _: NoQuery) -> Json<List<TierBody>> {
 }
 
 /// How much a mailbox may send on which day of its warm-up.
+///
+/// Days count from the first day of the warm-up, without those that ended in a pause.
 #[utoipa::path(get, path = "/v1/warmup-schedule", tag = "clients", responses((status = 200, description = "The schedule.", body = List<StretchBody>)))]
 pub(super) async fn warmup_schedule(_: Known, _: NoQuery) -> Json<List<StretchBody>> {
     let body = |Stretch { from_day, to_day, daily_limit, cumulative }| StretchBody {

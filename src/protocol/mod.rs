@@ -6,6 +6,7 @@ pub mod address;
 pub mod bimi;
 pub mod dkim;
 pub mod dmarc;
+pub mod dnsbl;
 pub mod domain;
 pub mod mail_address;
 pub mod master_file;

@@ -15,6 +15,7 @@
 //! Connections are not kept: each attempt looks up and checks anew.
 
 mod answer;
+pub mod fetch;
 pub mod names;
 pub mod target;
 
@@ -152,13 +153,8 @@ impl Sender {
     ///
     /// [`SetupError`].
     pub fn new(settings: Settings, names: Arc<dyn Names>) -> Result<Sender, SetupError> {
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|fault| SetupError(fault.into()))?
-            .with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
-            .with_no_client_auth();
         let client = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls().map_err(|fault| SetupError(fault.into()))?)
             .dns_resolver(Arc::new(Guard { names, allow_private: settings.allow_private }))
             .redirect(Policy::none())
             .no_proxy()
@@ -199,6 +195,23 @@ impl Sender {
     }
 }
 
+/// How TLS is spoken by whoever asks others: ring's cryptography, and the roots of Mozilla.
+///
+/// # Errors
+///
+/// When this build can speak no version of it.
+pub fn tls() -> Result<ClientConfig, rustls::Error> {
+    Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+        .with_no_client_auth())
+}
+
+/// Whether it was TLS that failed.
+pub fn is_tls_fault(fault: &reqwest::Error) -> bool {
+    find::<rustls::Error>(fault).is_some()
+}
+
 async fn answered(response: Response) -> Answered {
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.filter(|text| text.len() <= RETRY_AFTER_OCTETS_MAX).map(str::to_owned);
@@ -212,7 +225,7 @@ fn unanswered(fault: &reqwest::Error) -> Unanswered {
     }
     if fault.is_timeout() {
         Unanswered::Timeout
-    } else if find::<rustls::Error>(fault).is_some() {
+    } else if is_tls_fault(fault) {
         Unanswered::Tls
     } else if fault.is_connect() {
         Unanswered::NoConnection

@@ -11,3 +11,4 @@ pub mod limit;
 pub mod mailbox;
 pub mod reason;
 pub mod reckoning;
+pub mod reputation;

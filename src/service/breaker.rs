@@ -273,6 +273,7 @@ pub(crate) fn look_of(row: &DomainRow, report: &Report, is_valid: bool, now: Dat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::standing;
 
     const RULE: Rule = Rule { min_domains: 20, share: 0.3, window: TimeDelta::seconds(600) };
 
@@ -307,7 +308,7 @@ mod tests {
         let verdicts = Verdicts { spf: unknown, dkim: unknown, dmarc: unknown, mx: unknown };
         let clock = |hold| {
             let now = at(0) + hours(72);
-            crate::verify::standing::after(&silent, verdicts, now, patience(given, hold)).0.degraded_since
+            standing::after(&silent, verdicts, standing::Control::Proven, now, patience(given, hold)).0.degraded_since
         };
         assert_eq!(clock(Hold::Everything), None);
         assert_eq!(clock(Hold::Nothing), Some(at(0) + hours(72)));

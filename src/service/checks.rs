@@ -15,11 +15,12 @@ use crate::chance::time_of;
 use crate::checker::{self, Checked, JudgeFault, Limits};
 use crate::service::breaker::{self, Hold};
 use crate::service::notes;
+use crate::service::ownership::{self, Asked};
 use crate::service::requirements::{self, ExpectationFault, domain_of, staging_of};
 use crate::service::schedule::{after, next_check_at};
 use crate::service::{Error, Service, events};
 use crate::store::note::{self, Note};
-use crate::store::{DomainRow, Requirements, RowRequirements, Settlement};
+use crate::store::{ClaimRow, Claimant, DomainRow, Requirements, RowRequirements, Settlement};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{CheckResult, check_ended, verdict_given};
 use crate::verify::breaker::{Breaker, Outcome};
@@ -28,6 +29,7 @@ use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::to_stored;
 use crate::verify::expectation::Expectation;
 use crate::verify::judge::verdicts;
+use crate::verify::ownership::OwnershipReport;
 use crate::verify::purpose::{Purpose, Verdict};
 use crate::verify::report::Report;
 use crate::verify::staged::{self, Judged, Staging};
@@ -123,13 +125,17 @@ impl Service {
         let staging = self.staging_or_soundness(row)?;
         let begun = Instant::now();
         let limits = Limits::within(self.settings.lease * 2 / 3);
-        let checked = match checker::check(resolver, &limits, |evidence| staged::judge(&staging, evidence)).await {
+        let asked = self.asked(row).await?;
+        let judge = |evidence: &Evidence| ownership::judge(&staging, asked.as_ref(), evidence);
+        let checked = match checker::check(resolver, &limits, judge).await {
             Ok(checked) => checked,
             Err(fault) => return Err(self.gave_up(claim, fault).await),
         };
-        let Checked { judgement: judged, evidence, question_count: questions, .. } = checked;
+        let Checked { judgement: (judged, proof), evidence, question_count: questions, .. } = checked;
+        let ownership = asked.as_ref().zip(proof.as_ref());
         let (took, after_id) = (begun.elapsed(), last.map(|check| check.id));
-        let seen = Seen { report: &judged.report, judged: &judged, evidence: &evidence, questions, took, after_id };
+        let (report, evidence) = (&judged.report, &evidence);
+        let seen = Seen { report, judged: &judged, ownership, evidence, questions, took, after_id };
         let settlement = self.weighed(claim, &before, &seen, self.clock.now()).await?;
         self.note_staleness_ended(claim, &settlement).await?;
         Ok(Examined { report: judged.report, settlement })
@@ -211,10 +217,12 @@ impl Service {
             now,
             min_interval,
         );
+        let is_proven = seen.ownership.is_some_and(|(_, proof)| proof.verdict == Verdict::Valid);
         let (verdicts, doubts) = breaker::held(believed, hold, &standing, seen.report, &doubts_before);
         let patience = breaker::patience(self.settings.patience, hold);
         let earliest_at = after(now, self.settings.rhythm.min_interval);
-        let (after, happenings) = standing::after(&standing, verdicts, now, patience);
+        let (after, happenings) =
+            standing::after(&standing, verdicts, ownership::control(row, is_proven), now, patience);
         let notes = notes::notes(seen.report, &verdicts, before, &doubts, now);
         // Ids sort by their microsecond: those of one check keep the order in which they are told, and those of one
         // domain that of its checks, even when the clock was set back in between.
@@ -231,6 +239,7 @@ impl Service {
         if notes::found_changed(before, &notes) {
             events.push(events::records_changed(next_id(), row, &standing, &after, seen.report));
         }
+        let claimants = claimants(row, seen, &mut next_id);
         let by_rhythm = sooner(
             next_check_at(&after, row.pending_since, now, &self.settings.rhythm, patience, self.chance.number()),
             self.staged_check_at(row, &after, seen.report, now),
@@ -259,6 +268,8 @@ impl Service {
             questions: u32::try_from(seen.questions).unwrap_or(u32::MAX),
             took_ms: u32::try_from(seen.took.as_millis()).unwrap_or(u32::MAX),
             look,
+            is_proven,
+            claimants,
             withheld: None,
         }
     }
@@ -368,6 +379,17 @@ fn dns_configured(row: &DomainRow, after: &Standing, believed: Verdicts, report:
     }
 }
 
+/// Whose proofs a check has found, and what the history says should the domain become theirs.
+fn claimants(row: &DomainRow, seen: &Seen<'_>, mut next_id: impl FnMut() -> Uuid) -> Vec<Claimant> {
+    let claims = seen.ownership.into_iter().flat_map(|(asked, proof)| asked.claimants(proof));
+    let claimant = |claim: &ClaimRow| Claimant {
+        client_id: claim.client_id,
+        value: claim.value.clone(),
+        event: events::transferred(next_id(), row, claim.client_id, events::BY_PROOF),
+    };
+    claims.map(claimant).collect()
+}
+
 /// What counts after a check. Of a domain that was never verified nothing is recorded: all that is required does.
 fn binding(row: &DomainRow, after: &Standing, binding: &Expectation) -> Option<Requirements> {
     if let RowRequirements::Unreadable(_) = row.requirements {
@@ -386,6 +408,8 @@ fn sooner(by_rhythm: Option<DateTime<Utc>>, again: Option<DateTime<Utc>>) -> Opt
 struct Seen<'s> {
     report: &'s Report,
     judged: &'s Judged,
+    /// What was asked of whose the domain is, and what DNS says of that; nothing where it is proven.
+    ownership: Option<(&'s Asked, &'s OwnershipReport)>,
     evidence: &'s Evidence,
     questions: usize,
     took: Duration,

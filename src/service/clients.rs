@@ -99,7 +99,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::NoSuchClient`]; [`Error::AllocationExceeded`] when the new
+    /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::NoSuchClient`]; [`Error::TierTooSmall`] when the new
     /// tier allows less than is in use; [`Error::ClientsManagedElsewhere`]; [`Error::Store`].
     pub async fn client_change(
         &self,
@@ -117,9 +117,7 @@ impl Service {
             ClientChanged::Changed(client) => Ok(client),
             ClientChanged::NoSuchClient => Err(Error::NoSuchClient(id)),
             ClientChanged::ManagedElsewhere => Err(Error::ClientsManagedElsewhere),
-            ClientChanged::AllocationExceeded { resource, used, limit } => {
-                Err(Error::AllocationExceeded { resource, tier, used, limit })
-            }
+            ClientChanged::AllocationExceeded(excess) => Err(Error::TierTooSmall { tier, excess }),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::config::providers::{INFRAFORGE, MANUAL};
 use crate::protocol::domain::Domain;
 use crate::service::caller::Sight;
 use crate::service::events;
+use crate::service::ownership::OwnershipView;
 use crate::service::requirements::{
     ExpectationFault, RequirementsGiven, domain_of, expectation_of, of_provider, of_stored, staging_of, to_stored,
     with_dedicated,
@@ -16,6 +17,7 @@ use crate::store::{
     Requirements, RequirementsChange, RowRequirements,
 };
 use crate::verify::expectation::Expectation;
+use crate::verify::ownership::name_of;
 use crate::verify::staged::is_verified;
 use crate::verify::standing::{Happening, Standing, Status, SuspendedReason};
 
@@ -68,18 +70,21 @@ pub struct DomainView {
     pub domain_unicode: Option<String>,
     /// Why its name, written by somebody else, is no normal domain name: `domain.malformed`. It is never checked.
     pub malformed: Option<String>,
+    /// What proves that it is its client's; nothing where nothing is to be proven.
+    pub ownership: Option<OwnershipView>,
 }
 
 impl DomainView {
     /// What is shown of a row.
     pub fn of(row: DomainRow) -> DomainView {
+        let ownership = OwnershipView::of(&row);
         match domain_of(&row.domain) {
             Ok(domain) => {
                 let unicode = Some(domain.unicode()).filter(|unicode| *unicode != row.domain);
                 let malformed = row.is_malformed().then(|| "it doubles another row's".to_owned());
-                DomainView { row, domain_unicode: unicode, malformed }
+                DomainView { row, domain_unicode: unicode, malformed, ownership }
             }
-            Err(fault) => DomainView { row, domain_unicode: None, malformed: Some(fault.to_string()) },
+            Err(fault) => DomainView { row, domain_unicode: None, malformed: Some(fault.to_string()), ownership },
         }
     }
 }
@@ -88,17 +93,22 @@ impl Service {
     /// Registers a domain for a client; its first check is due at once.
     ///
     /// A deleted domain of the same client lives again. The records to publish are
-    /// [`Service::records`]'s to give, each `unchecked` before that first check.
+    /// [`Service::records`]'s to give, each `unchecked` before that first check. By an operator's key it counts as
+    /// proven; by a client's, the client is to prove that it is its own. So may be another's domain that is not proven:
+    /// the refusal says what to publish to be given it.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchClient`], also for another client's key; [`Error::Invalid`]; [`Error::DomainOwn`], [`Error::DomainTaken`];
-    /// [`Error::AllocationExceeded`]; [`Error::Forbidden`] for hook keys; [`Error::Store`].
+    /// [`Error::AllocationExceeded`]; [`Error::TransferExceeds`]; [`Error::Forbidden`] for hook keys; [`Error::Store`].
     pub async fn domain_register(&self, caller: &Caller, new: &Registration) -> Result<DomainView, Error> {
         self.see_client(caller, new.client_id)?;
         let provider = new.provider.as_deref().unwrap_or(INFRAFORGE);
         let requirements = self.registered_requirements(new, provider)?;
-        let now = self.clock.now();
+        let challenge = name_of(&new.domain).map_err(|_| {
+            Error::invalid("/domain", "the name is so long that no record can stand below it to prove whose it is")
+        })?;
+        let (now, value) = (self.clock.now(), self.ownership_value());
         let row = NewDomain {
             id: self.chance.id(now),
             client_id: new.client_id,
@@ -108,6 +118,8 @@ impl Service {
             infraforge_domain_id: new.infraforge_domain_id.as_deref(),
             smartlead_domain_id: new.smartlead_domain_id.as_deref(),
             min_interval: self.settings.rhythm.min_interval,
+            ownership_value: &value,
+            is_vouched_for: caller.operator().is_ok(),
         };
         match self.store.domain_add(&row, now).await? {
             DomainAdded::Added(row) | DomainAdded::Revived(row) => {
@@ -115,7 +127,12 @@ impl Service {
                 Ok(DomainView::of(row))
             }
             DomainAdded::Own => Err(Error::DomainOwn),
-            DomainAdded::Taken => Err(Error::DomainTaken),
+            DomainAdded::Taken => Err(Error::DomainTaken { claim: None }),
+            DomainAdded::Claimed(claimed) => {
+                let claim = Some(self.claim_view(challenge.to_string(), claimed).await?);
+                Err(Error::DomainTaken { claim })
+            }
+            DomainAdded::Blocked(exceeded) => Err(Error::TransferExceeds(exceeded)),
             DomainAdded::NoSuchClient => Err(Error::NoSuchClient(new.client_id)),
             DomainAdded::AllocationExceeded { resource, used, limit } => {
                 let tier = self.store.client_usage(new.client_id).await?.and_then(|usage| usage.tier);

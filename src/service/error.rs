@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::checker::JudgeFault;
 use crate::sending::tier::{Resource, Tier};
-use crate::store::StoreError;
+use crate::service::ownership::{ClaimView, Exceeded};
+use crate::store::{Excess, StoreError};
 
 /// Why a use case gave nothing. All but [`Error::Store`] and [`Error::Judge`] are the caller's to mend.
 #[derive(Debug, Error)]
@@ -47,6 +48,9 @@ pub enum Error {
     /// Others kept replacing the endpoint's secret while it was to be replaced; try again.
     #[error("the endpoint's secret is being replaced by others")]
     EndpointBusy,
+    /// The key is a right one, and has expired.
+    #[error("the key has expired at {}; ask for a new one", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
+    KeyExpired(DateTime<Utc>),
     /// The caller's role may not do this at all.
     #[error("this needs {needs}")]
     Forbidden {
@@ -60,8 +64,11 @@ pub enum Error {
     #[error("this client has the domain already")]
     DomainOwn,
     /// Another client has the domain, or had it.
-    #[error("the domain is registered by another client")]
-    DomainTaken,
+    #[error("the domain is registered by another client{}", if .claim.is_some() { CLAIMABLE } else { "" })]
+    DomainTaken {
+        /// What to publish to be given it; nothing where the other has proven that it is his.
+        claim: Option<ClaimView>,
+    },
     /// Others kept changing the domain while it was to be changed; try again.
     #[error("the domain is being changed by others")]
     DomainBusy,
@@ -104,6 +111,27 @@ pub enum Error {
         tier: Option<Tier>,
         /// How many are in use.
         used: u32,
+        /// How many it allows.
+        limit: u32,
+    },
+    /// The client's tier does not allow a domain with its mailboxes.
+    #[error("{}", transfer_shown(.0))]
+    TransferExceeds(Exceeded),
+    /// More is in use than the tier allows that the client is to get.
+    #[error("{}", excess_shown(*.tier, .excess))]
+    TierTooSmall {
+        /// The tier.
+        tier: Option<Tier>,
+        /// All of which there is too much; at least one.
+        excess: Vec<Excess>,
+    },
+    /// More dedicated addresses than the client's tier allows.
+    #[error("the tier {tier} allows {} and {given} were given; give at most {limit}", dedicated_shown(*.limit))]
+    TooManyDedicated {
+        /// The tier.
+        tier: Tier,
+        /// How many were given.
+        given: usize,
         /// How many it allows.
         limit: u32,
     },
@@ -150,12 +178,39 @@ fn faults_shown(faults: &[FieldFault]) -> String {
     faults.iter().map(FieldFault::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
-    let what = match resource {
+/// What is said where another may have the domain.
+const CLAIMABLE: &str =
+    ", who has not proven that it is theirs: publish `ownership` as a TXT record, and it becomes yours";
+
+fn transfer_shown(Exceeded { resource, tier, used, more, limit }: &Exceeded) -> String {
+    let what = resource_shown(*resource);
+    format!("the tier {tier} allows {limit} {what}; {used} are in use, and {more} more would come with the domain")
+}
+
+fn dedicated_shown(limit: u32) -> String {
+    format!("{limit} dedicated {},", if limit == 1 { "address" } else { "addresses" })
+}
+
+/// What to remove before a client can have a smaller tier.
+fn excess_shown(tier: Option<Tier>, excess: &[Excess]) -> String {
+    let each = excess.iter().map(|Excess { resource, used, limit }| {
+        let what = resource_shown(*resource);
+        format!("{limit} {what}, and {used} are in use: remove {}", used.saturating_sub(*limit))
+    });
+    let whose = tier.map_or("the tier".to_owned(), |tier| format!("the tier {tier}"));
+    format!("{whose} allows {}", each.collect::<Vec<_>>().join("; "))
+}
+
+fn resource_shown(resource: Resource) -> &'static str {
+    match resource {
         Resource::Domains => "domains",
         Resource::Mailboxes => "mailboxes",
         Resource::DedicatedIps => "dedicated addresses",
-    };
+    }
+}
+
+fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
+    let what = resource_shown(resource);
     let whose = tier.map_or("the client's tier".to_owned(), |tier| format!("the tier {tier}"));
     format!("{whose} allows {limit} {what}, and {used} are in use")
 }

@@ -46,6 +46,23 @@ pub(crate) fn records_changed(
     NewEvent { id, kind: RECORDS_CHANGED, body: body(row, before, after, Some(report)) }
 }
 
+/// The kind of what the history says of a transfer. It is no event of the contract's: only operators see it, and it is
+/// sent to nobody.
+pub(crate) const TRANSFERRED: &str = "domain.transferred";
+
+/// An operator transferred it.
+pub(crate) const BY_OPERATOR: &str = "operator";
+
+/// It was transferred because the other's proof is published.
+pub(crate) const BY_PROOF: &str = "proof";
+
+/// That a domain becomes another client's.
+pub(crate) fn transferred(id: Uuid, row: &DomainRow, to: Uuid, by: &'static str) -> NewEvent {
+    let client_id = json!({ "from": row.client_id, "to": to });
+    let body = json!({ "domain_id": row.id, "domain": row.domain, "client_id": client_id, "by": by });
+    NewEvent { id, kind: TRANSFERRED, body }
+}
+
 fn body(row: &DomainRow, before: &Standing, after: &Standing, report: Option<&Report>) -> Value {
     json!({
         "domain_id": row.id,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +14,8 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::chance::{KEY_PREFIX, SETUP_PREFIX};
+use crate::config::keys::DURATION_MAX;
+use crate::service::schedule::after;
 use crate::service::{Caller, Error, Page, Service, page_limit};
 use crate::store::{KeyAdded, KeyRow, NewKey, Role};
 
@@ -28,6 +31,12 @@ const KEY_OCTETS_MAX: usize = 256;
 /// The longest name of a key, in characters.
 const NAME_CHARACTERS_MAX: usize = 200;
 
+/// The shortest time of a key that expires.
+const EXPIRES_IN_MIN: Duration = Duration::from_secs(1);
+
+/// The longest: the longest duration of any setting.
+const EXPIRES_IN_MAX: Duration = DURATION_MAX;
+
 /// A key to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRequest {
@@ -37,6 +46,19 @@ pub struct KeyRequest {
     pub client_id: Option<Uuid>,
     /// What people call it.
     pub name: Option<String>,
+    /// How long it is to open anything; nothing: until it is revoked.
+    pub expires_in: Option<Duration>,
+}
+
+/// What is known of a key or token without asking the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recalled {
+    /// Whose it is, as the database said a moment ago.
+    Caller(Caller),
+    /// It opened something once; the database knows whether it still does.
+    Seen,
+    /// It has not been seen here.
+    New,
 }
 
 impl Service {
@@ -56,6 +78,9 @@ impl Service {
         if request.name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARACTERS_MAX) {
             return Err(Error::invalid("/name", format!("a name has at most {NAME_CHARACTERS_MAX} characters")));
         }
+        if request.expires_in.is_some_and(|time| time < EXPIRES_IN_MIN || time > EXPIRES_IN_MAX) {
+            return Err(Error::invalid("/expires_in", "a key that expires lives from 1 second to 10 years"));
+        }
         let now = self.clock.now();
         let secret = self.chance.key();
         let new = NewKey {
@@ -64,7 +89,7 @@ impl Service {
             client_id: request.client_id,
             name: request.name.as_deref(),
             hash: hash_of(secret.expose_secret()),
-            expires_at: None,
+            expires_at: request.expires_in.map(|time| after(now, time)),
         };
         match self.store.key_add(&new, now).await? {
             KeyAdded::Added(row) => Ok((row, secret)),
@@ -113,26 +138,37 @@ impl Service {
         if revoked { Ok(()) } else { Err(Error::NoSuchKey(id)) }
     }
 
+    /// What is known of a key or token without asking the database.
+    pub fn recall(&self, secret: &str) -> Recalled {
+        match looks_like_ours(secret) {
+            true => self.key_cache.recall(&hash_of(secret), self.clock.now()),
+            false => Recalled::New,
+        }
+    }
+
     /// Whose key, or whose setup link's token, this is; nothing when it opens nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]: then nobody knows.
+    /// [`Error::KeyExpired`]: that is told to whoever holds the key, and nobody else; [`Error::Store`]: then nobody
+    /// knows.
     pub async fn authenticate(&self, secret: &str) -> Result<Option<Caller>, Error> {
-        let is_setup = secret.starts_with(SETUP_PREFIX);
-        if secret.len() > KEY_OCTETS_MAX || !(is_setup || secret.starts_with(KEY_PREFIX)) {
+        if !looks_like_ours(secret) {
             return Ok(None);
         }
         let hash = hash_of(secret);
         let now = self.clock.now();
-        if let Some(caller) = self.key_cache.get(&hash, now) {
+        if let Recalled::Caller(caller) = self.key_cache.recall(&hash, now) {
             return Ok(Some(caller));
         }
-        let known = match is_setup {
+        let known = match secret.starts_with(SETUP_PREFIX) {
             true => self.setup_link_caller(&hash, now).await?.map(|(caller, end)| (caller, Some(end))),
             false => {
-                let row = self.store.key_by_hash(&hash).await?.filter(|row| row.is_live(now));
-                row.map(|row| (Caller::of(&row), row.expires_at))
+                let row = self.store.key_by_hash(&hash).await?.filter(|row| row.revoked_at.is_none());
+                match row {
+                    Some(KeyRow { expires_at: Some(at), .. }) if at <= now => return Err(Error::KeyExpired(at)),
+                    row => row.map(|row| (Caller::of(&row), row.expires_at)),
+                }
             }
         };
         let Some((caller, end)) = known else { return Ok(None) };
@@ -141,6 +177,10 @@ impl Service {
         self.key_cache.put(hash, caller, until);
         Ok(Some(caller))
     }
+}
+
+fn looks_like_ours(secret: &str) -> bool {
+    secret.len() <= KEY_OCTETS_MAX && (secret.starts_with(SETUP_PREFIX) || secret.starts_with(KEY_PREFIX))
 }
 
 /// What a secret of 256 random bits is kept by.
@@ -162,11 +202,15 @@ struct Remembered {
 }
 
 impl KeyCache {
-    fn get(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Caller> {
+    fn recall(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Recalled {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let remembered = keys.get(&shelf(hash))?;
-        let same = bool::from(remembered.hash.ct_eq(hash));
-        (same && remembered.until > now).then_some(remembered.caller)
+        match keys.get(&shelf(hash)) {
+            Some(remembered) if bool::from(remembered.hash.ct_eq(hash)) => match remembered.until > now {
+                true => Recalled::Caller(remembered.caller),
+                false => Recalled::Seen,
+            },
+            _ => Recalled::New,
+        }
     }
 
     fn put(&self, hash: [u8; 32], caller: Caller, until: DateTime<Utc>) {

@@ -1,4 +1,4 @@
-//! Forgetting: history past `history.keep`, and answers to repeated requests past their time.
+//! Forgetting: history past `history.keep`, who changed what past `audit.keep`, and answers to repeated requests past their time.
 //!
 //! In small steps, so that none holds a lock that somebody notices. The newest check of a domain stays, for its
 //! flags rest on it.
@@ -27,11 +27,24 @@ pub enum Old {
     Answers,
     /// Setup links that ended long ago.
     SetupLinks,
+    /// Who changed what.
+    Audit,
+    /// What other clients were to publish to be given a domain, and have not in time.
+    Claims,
 }
 
 impl Old {
     /// Every kind.
-    pub const ALL: [Old; 6] = [Old::Checks, Old::Events, Old::Deliveries, Old::Receipts, Old::Answers, Old::SetupLinks];
+    pub const ALL: [Old; 8] = [
+        Old::Checks,
+        Old::Events,
+        Old::Deliveries,
+        Old::Receipts,
+        Old::Answers,
+        Old::SetupLinks,
+        Old::Audit,
+        Old::Claims,
+    ];
 
     /// A word for people.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +55,8 @@ impl Old {
             Old::Receipts => "webhook ids",
             Old::Answers => "idempotency keys",
             Old::SetupLinks => "setup links",
+            Old::Audit => "lines of who changed what",
+            Old::Claims => "claims",
         }
     }
 }
@@ -66,8 +81,10 @@ impl Service {
             Old::Checks | Old::Events | Old::Deliveries | Old::SetupLinks => {
                 TimeDelta::from_std(self.settings.history_keep).unwrap_or(TimeDelta::MAX)
             }
+            Old::Audit => TimeDelta::from_std(self.settings.audit_keep).unwrap_or(TimeDelta::MAX),
             Old::Receipts => receipt::KEPT,
             Old::Answers => KEPT,
+            Old::Claims => TimeDelta::zero(),
         };
         // Before the beginning of time: everything is kept.
         let Some(before) = self.clock.now().checked_sub_signed(keep) else {
@@ -80,6 +97,8 @@ impl Service {
             Old::Receipts => self.store.receipt_prune(before, STEP_ROWS_MAX).await?,
             Old::Answers => self.store.idempotency_prune(before, STEP_ROWS_MAX).await?,
             Old::SetupLinks => self.store.setup_link_prune(before, STEP_ROWS_MAX).await?,
+            Old::Audit => self.store.audit_prune(before, STEP_ROWS_MAX).await?,
+            Old::Claims => self.store.ownership_prune(before, STEP_ROWS_MAX).await?,
         };
         Ok(Forgotten { count, more: count >= u64::from(STEP_ROWS_MAX) })
     }

@@ -10,6 +10,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::service::notes;
+use crate::service::ownership::{self, OwnershipView};
 use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of, staging_of};
 use crate::service::schedule::after;
 use crate::service::{Caller, Error, Service};
@@ -19,6 +20,7 @@ use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
 use crate::verify::finding::Finding;
 use crate::verify::finding::zone::ZoneFinding;
+use crate::verify::ownership::OwnershipReport;
 use crate::verify::report::Report;
 use crate::verify::staged;
 use crate::verify::standing::Status;
@@ -42,6 +44,8 @@ pub struct RecordsView {
     pub row: DomainRow,
     /// The judgement of the latest evidence. What has no answer yet is `unchecked`.
     pub report: Report,
+    /// What proves that it is its client's, and what the last check says of that; nothing where nothing is to be proven.
+    pub ownership: Option<(OwnershipView, OwnershipReport)>,
     /// Who says what is required.
     pub requirements: RequirementsSource,
     /// When each of the report's records last changed, in their order; nothing where it was never checked.
@@ -57,7 +61,7 @@ pub struct RecordsView {
 impl Service {
     /// A domain's records and status.
     ///
-    /// While not all is valid, or something is staged, asking brings its next check forward, though never closer than
+    /// While not all is valid or proven, or something is staged, asking brings its next check forward, though never closer than
     /// `checks.min_interval` to its last.
     ///
     /// # Errors
@@ -68,7 +72,7 @@ impl Service {
         let row = self.see_living_domain(caller, id).await?;
         let mut view = self.records_of(row).await?;
         let now = self.clock.now();
-        if (!view.report.is_all_valid() || view.report.has_staged())
+        if (!view.report.is_all_valid() || view.report.has_staged() || view.row.is_unproven())
             && self.comes_sooner(&view.row, now)
             && let Some(advanced) = self.advance(id, CheckReason::Poll, now).await?
         {
@@ -100,6 +104,7 @@ impl Service {
         })?;
         let evidence = self.latest_evidence(&row).await?;
         let mut report = staged::judge_partly(&staging, &evidence);
+        let ownership = OwnershipView::of(&row).zip(ownership::seen(&row, &evidence));
         if requirements == RequirementsSource::Missing {
             // What nobody requires is `unchecked` for ever, and only who runs us can say what is to be required.
             let provider = row.provider.clone();
@@ -112,7 +117,7 @@ impl Service {
         let checking = row.is_checking(now);
         let poll_after = poll_after(&row, checking, now);
         let breaker_open = self.is_breaker_open().await?;
-        Ok(RecordsView { row, report, requirements, changed_at, checking, breaker_open, poll_after })
+        Ok(RecordsView { row, report, ownership, requirements, changed_at, checking, breaker_open, poll_after })
     }
 
     /// What the last check was told; nothing before the first.

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use crate::chance::SETUP_PREFIX;
 use crate::service::keys::hash_of;
 use crate::service::schedule::after;
 use crate::service::{Caller, Error, Page, Role, Service, page_limit};
@@ -18,10 +19,43 @@ pub use crate::store::setup_link::SetupLinkRow;
 /// How long a link opens, unless somebody says otherwise.
 pub const EXPIRES_IN: Duration = Duration::from_hours(7 * 24);
 
+/// The longest text that is looked at as a token, in octets; ours have 47.
+const TOKEN_OCTETS_MAX: usize = 64;
+
 /// The longest that one may.
 pub const EXPIRES_IN_MAX: Duration = Duration::from_hours(30 * 24);
 
+/// What a token of a setup link opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Door {
+    /// The records of [`Caller::domain_id`].
+    Open(Caller),
+    /// Nothing any more, since then.
+    Expired(DateTime<Utc>),
+    /// Nothing: nobody made it, or somebody revoked it. Nobody is told which.
+    Closed,
+}
+
 impl Service {
+    /// What a token opens, for whoever is to be told why it does not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: then nobody knows.
+    pub async fn setup_link_open(&self, token: &str) -> Result<Door, Error> {
+        if !token.starts_with(SETUP_PREFIX) || token.len() > TOKEN_OCTETS_MAX {
+            return Ok(Door::Closed);
+        }
+        if let Some(caller) = self.authenticate(token).await? {
+            return Ok(Door::Open(caller));
+        }
+        let known = self.store.setup_link_by_hash(&hash_of(token)).await?;
+        Ok(match known {
+            Some(owner) if owner.link.revoked_at.is_none() => Door::Expired(owner.link.expires_at),
+            _ => Door::Closed,
+        })
+    }
+
     /// Makes a link to a domain's records. Its token is given here and never again.
     ///
     /// # Errors

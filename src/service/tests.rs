@@ -123,6 +123,8 @@ pub(crate) fn settings() -> Settings {
         public_url: String::new(),
         breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_hours(24 * 90),
+        audit_keep: Duration::from_hours(24 * 400),
+        rate_limits: crate::config::rates::RateLimits::default(),
         webhooks: WebhookSettings {
             inbound_secrets: Vec::new(),
             retry_schedule: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec(),

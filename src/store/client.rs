@@ -3,6 +3,8 @@
 //! A foreign `clients` is read for its `id` only by name; `name` and `created_at` may be missing or of any
 //! type there. Tiers stand in `client_settings`, which is always ours.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use uuid::Uuid;
 
@@ -21,6 +23,8 @@ pub struct Client {
     pub tier: Option<Tier>,
     /// When it was made; nothing where a foreign table does not say.
     pub created_at: Option<DateTime<Utc>>,
+    /// Its dedicated addresses, in the order of their texts.
+    pub dedicated_ips: Vec<IpAddr>,
 }
 
 /// What came of [`Store::client_add`].
@@ -50,15 +54,19 @@ pub enum ClientChanged {
     NoSuchClient,
     /// The name is the platform's; nothing has changed, the tier neither.
     ManagedElsewhere,
-    /// More is in use than the new tier allows; nothing has changed. The first such resource is named.
-    AllocationExceeded {
-        /// Of what there is too much.
-        resource: Resource,
-        /// How many are in use.
-        used: u32,
-        /// How many the new tier allows.
-        limit: u32,
-    },
+    /// More is in use than the new tier allows; nothing has changed. Everything of which there is too much is named.
+    AllocationExceeded(Vec<Excess>),
+}
+
+/// More of something in use than a tier allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excess {
+    /// Of what there is too much.
+    pub resource: Resource,
+    /// How many are in use.
+    pub used: u32,
+    /// How many the tier allows.
+    pub limit: u32,
 }
 
 /// What a client uses.
@@ -83,6 +91,16 @@ impl Usage {
             Resource::DedicatedIps => self.dedicated_ips_used,
         }
     }
+
+    /// Everything of which more is in use than a tier allows.
+    pub fn beyond(&self, tier: Tier) -> Vec<Excess> {
+        let each = Resource::ALL.map(|resource| Excess {
+            resource,
+            used: self.of(resource),
+            limit: tier.allocation().of(resource),
+        });
+        each.into_iter().filter(|one| one.used > one.limit).collect()
+    }
 }
 
 /// A client, whatever columns `clients` has. A name that the inner table lacks is found in `absent`.
@@ -90,7 +108,9 @@ macro_rules! client_select {
     () => {
         "SELECT c.id, s.tier, \
          (SELECT CAST(name AS TEXT) FROM clients AS x WHERE x.id = c.id) AS name, \
-         (SELECT CAST(created_at AS TEXT) FROM clients AS x WHERE x.id = c.id) AS created_at \
+         (SELECT CAST(created_at AS TEXT) FROM clients AS x WHERE x.id = c.id) AS created_at, \
+         (SELECT string_agg(i.address, ' ' ORDER BY i.address) FROM sendready_dedicated_ips AS i \
+             WHERE i.client_id = c.id) AS dedicated_ips \
          FROM clients AS c \
          CROSS JOIN (SELECT CAST(NULL AS TEXT) AS name, CAST(NULL AS TEXT) AS created_at) AS absent \
          LEFT JOIN sendready_client_settings AS s ON s.client_id = c.id "
@@ -125,6 +145,7 @@ struct Row {
     name: Option<String>,
     created_at: Option<String>,
     tier: Option<String>,
+    dedicated_ips: Option<String>,
 }
 
 impl Row {
@@ -134,6 +155,12 @@ impl Row {
             name: self.name,
             tier: read_tier(self.tier, operation)?,
             created_at: self.created_at.as_deref().and_then(read_time),
+            dedicated_ips: self
+                .dedicated_ips
+                .iter()
+                .flat_map(|all| all.split(' '))
+                .filter_map(|ip| ip.parse().ok())
+                .collect(),
         })
     }
 }
@@ -202,7 +229,13 @@ impl Store {
         .map_err(StoreError::at(OPERATION))?;
         set_tier(&mut tx, id, tier, now, OPERATION).await?;
         tx.commit(OPERATION).await?;
-        Ok(ClientAdded::Added(Client { id, name: Some(name.to_owned()), tier: Some(tier), created_at: Some(now) }))
+        Ok(ClientAdded::Added(Client {
+            id,
+            name: Some(name.to_owned()),
+            tier: Some(tier),
+            created_at: Some(now),
+            dedicated_ips: Vec::new(),
+        }))
     }
 
     /// One client.
@@ -266,11 +299,9 @@ impl Store {
         }
         if let Some(tier) = change.tier {
             let usage = usage(&mut tx, id, OPERATION).await?;
-            for resource in Resource::ALL {
-                let (used, limit) = (usage.map_or(0, |usage| usage.of(resource)), tier.allocation().of(resource));
-                if used > limit {
-                    return Ok(ClientChanged::AllocationExceeded { resource, used, limit });
-                }
+            let excess: Vec<Excess> = usage.map(|usage| usage.beyond(tier)).unwrap_or_default();
+            if !excess.is_empty() {
+                return Ok(ClientChanged::AllocationExceeded(excess));
             }
             set_tier(&mut tx, id, tier, now, OPERATION).await?;
         }

@@ -22,6 +22,7 @@ use crate::store::db::{Tx, db, statements, tx};
 use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::{CheckReason, Store, StoreError};
 use crate::verify::purpose::Purpose;
+use crate::verify::staged::is_verified;
 use crate::verify::standing::{Flags, Standing, Status, SuspendedReason};
 
 /// What the seed lets a domain send a day until somebody changes it.
@@ -108,6 +109,12 @@ pub struct DomainRow {
     pub evidence_digest: Option<String>,
     /// The text of `domain` that was found to be no normal name, or a second spelling of another row's.
     pub malformed: Option<String>,
+    /// What its client is to publish to prove that it is its own; nothing: nobody asks for that.
+    pub ownership_value: Option<String>,
+    /// Since when that is proven.
+    pub ownership_proven_at: Option<DateTime<Utc>>,
+    /// The id up to which its checks and events are those of an earlier client's time.
+    pub history_after: Option<Uuid>,
 }
 
 impl DomainRow {
@@ -133,6 +140,11 @@ impl DomainRow {
     /// Whether `domain`, as it stands, is marked as no normal name.
     pub fn is_malformed(&self) -> bool {
         self.malformed.as_deref() == Some(self.domain.as_str())
+    }
+
+    /// Whether it is still to be proven that it is its client's. What the platform made active, it vouches for.
+    pub fn is_unproven(&self) -> bool {
+        self.ownership_value.is_some() && self.ownership_proven_at.is_none() && !is_verified(&self.standing())
     }
 
     /// Its place in [`Store::domain_list`].
@@ -189,7 +201,7 @@ macro_rules! domain_columns {
          WHEN deleted_at >= '9999-12-31' THEN '9999-12-31T00:00:00+00:00' ELSE deleted_at END AS deleted_at, \
          last_checked_at, last_success_at, next_check_at, check_reason, lease_until, \
          degraded_since, suspends_at, suspended_reason, recovering_since, stale_since, verified_at, \
-         pending_since, requirements, binding, evidence_digest, malformed, \
+         pending_since, requirements, binding, evidence_digest, malformed, ownership_value, ownership_proven_at, history_after, \
          (SELECT string_agg(i.address, ' ' ORDER BY i.address) FROM sendready_dedicated_ips AS i \
              WHERE i.client_id = email_domains.client_id) AS dedicated_ips"
     };
@@ -276,6 +288,9 @@ pub(in crate::store) struct Row {
     dedicated_ips: Option<String>,
     evidence_digest: Option<String>,
     malformed: Option<String>,
+    ownership_value: Option<String>,
+    ownership_proven_at: Option<DateTime<Utc>>,
+    history_after: Option<Uuid>,
 }
 
 impl Row {
@@ -334,6 +349,9 @@ impl Row {
             smartlead_domain_id: self.smartlead_domain_id,
             evidence_digest: self.evidence_digest,
             malformed: self.malformed,
+            ownership_value: self.ownership_value,
+            ownership_proven_at: self.ownership_proven_at,
+            history_after: self.history_after,
         })
     }
 }

@@ -11,8 +11,10 @@ use crate::store::client::{lock, usage};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::domain::{DomainRow, Row, by_name, domain_columns};
 use crate::store::notice::Notice;
+use crate::store::ownership::{Claimed, Contested, contest};
 use crate::store::requirements::Requirements;
 use crate::store::schedule::earliest;
+use crate::store::transfer::Exceeded;
 use crate::store::{Store, StoreError, warmup};
 use crate::verify::standing::Status;
 
@@ -35,6 +37,10 @@ pub struct NewDomain<'a> {
     pub smartlead_domain_id: Option<&'a str>,
     /// How long after its last check a revived one is checked at the earliest.
     pub min_interval: Duration,
+    /// What proves that it is the client's: of its own, or of another's that has proven nothing.
+    pub ownership_value: &'a str,
+    /// An operator vouches for it: nothing is to be proven.
+    pub is_vouched_for: bool,
 }
 
 /// What came of [`Store::domain_add`].
@@ -48,6 +54,10 @@ pub enum DomainAdded {
     Own,
     /// Another client has it, or had it.
     Taken,
+    /// Another client has it, without proof: publishing this value transfers it.
+    Claimed(Claimed),
+    /// The value is published, but the client's tier does not allow the transfer.
+    Blocked(Exceeded),
     /// There is no such client.
     NoSuchClient,
     /// The client's tier does not allow it.
@@ -65,8 +75,8 @@ statements! {
     // All that the seed lets be NULL is written out. A name that another has taken meanwhile gives no row.
     ADD = "INSERT INTO email_domains (id, client_id, domain, provider, requirements, infraforge_domain_id, \
         smartlead_domain_id, dns_configured, spf_valid, dkim_valid, dmarc_valid, mx_valid, daily_send_limit, \
-        current_daily_sends, status, created_at, updated_at, next_check_at, pending_since, check_reason) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, FALSE, FALSE, FALSE, FALSE, 50, 0, 'pending', $8, $8, $8, $8, 'created') \
+        current_daily_sends, status, created_at, updated_at, next_check_at, pending_since, check_reason, ownership_value) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, FALSE, FALSE, FALSE, FALSE, 50, 0, 'pending', $8, $8, $8, $8, 'created', $9) \
         ON CONFLICT (domain) DO NOTHING RETURNING ", domain_columns!();
     // `last_checked_at` stays, for the least interval counts from it; without its evidence it shows nothing.
     // What an operator suspended comes back suspended; `status` is as it was before the row was deleted by SQL, and
@@ -81,7 +91,8 @@ statements! {
         verified_at = NULL, degraded_since = NULL, suspends_at = NULL, recovering_since = NULL, \
         stale_since = NULL, last_success_at = NULL, evidence_digest = NULL, \
         malformed = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, \
-        follow_up_at = NULL, last_follow_up_at = NULL, next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL \
+        follow_up_at = NULL, last_follow_up_at = NULL, next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL, \
+        ownership_proven_at = CASE WHEN $8 THEN COALESCE(ownership_proven_at, $6) ELSE ownership_proven_at END \
         WHERE id = $1 RETURNING ", domain_columns!();
     MAILBOXES = "SELECT COUNT(*) FROM email_mailboxes WHERE domain_id = $1 AND deleted_at IS NULL";
 }
@@ -113,7 +124,17 @@ impl Store {
                 Some(row)
             }
             Some(row) if row.client_id == new.client_id => return Ok(DomainAdded::Own),
-            Some(_) => return Ok(DomainAdded::Taken),
+            Some(row) if row.status == Status::Deleted => return Ok(DomainAdded::Taken),
+            Some(row) => {
+                let contested = contest(&mut tx, &row, new, tier, now, OPERATION).await?;
+                tx.commit(OPERATION).await?;
+                return Ok(match contested {
+                    Contested::Refused => DomainAdded::Taken,
+                    Contested::Own => DomainAdded::Own,
+                    Contested::Blocked(exceeded) => DomainAdded::Blocked(exceeded),
+                    Contested::Claimed(claimed) => DomainAdded::Claimed(claimed),
+                });
+            }
         };
         if let (Some(tier), Some(usage)) = (tier, usage(&mut tx, new.client_id, OPERATION).await?) {
             let coming_back = match &revived {
@@ -145,7 +166,11 @@ impl Store {
     }
 }
 
-async fn mailbox_count(tx: &mut Tx, domain_id: Uuid, operation: &'static str) -> Result<u32, StoreError> {
+pub(in crate::store) async fn mailbox_count(
+    tx: &mut Tx,
+    domain_id: Uuid,
+    operation: &'static str,
+) -> Result<u32, StoreError> {
     let count = tx!(tx, MAILBOXES, |sql, connection| {
         sqlx::query_scalar::<_, i64>(sql).bind(domain_id).fetch_one(connection).await
     })
@@ -161,10 +186,11 @@ async fn add(
 ) -> Result<Option<Row>, StoreError> {
     let requirements = new.requirements.map(|requirements| requirements.write(operation)).transpose()?;
     let name = new.domain.to_string();
+    let ownership_value = (!new.is_vouched_for).then_some(new.ownership_value);
     tx!(tx, ADD, |sql, connection| {
         let query = sqlx::query_as::<_, Row>(sql).bind(new.id).bind(new.client_id).bind(name).bind(new.provider);
         let query = query.bind(requirements).bind(new.infraforge_domain_id).bind(new.smartlead_domain_id);
-        query.bind(now).fetch_optional(connection).await
+        query.bind(now).bind(ownership_value).fetch_optional(connection).await
     })
     .map_err(StoreError::at(operation))
 }
@@ -181,7 +207,7 @@ async fn revive(
     tx!(tx, REVIVE, |sql, connection| {
         let query = sqlx::query_as::<_, Row>(sql).bind(deleted.id).bind(new.provider).bind(requirements);
         let query = query.bind(new.infraforge_domain_id).bind(new.smartlead_domain_id);
-        query.bind(now).bind(due).fetch_optional(connection).await
+        query.bind(now).bind(due).bind(new.is_vouched_for).fetch_optional(connection).await
     })
     .map_err(StoreError::at(operation))
 }

@@ -76,13 +76,13 @@ macro_rules! event_columns {
 }
 
 statements! {
-    CHECK_LIST = "SELECT ", check_columns!(), " FROM sendready_checks AS c WHERE c.domain_id = $1 AND c.id < $2 \
+    CHECK_LIST = "SELECT ", check_columns!(), " FROM sendready_checks AS c WHERE c.domain_id = $1 AND c.id < $2 AND c.id > $4 \
         ORDER BY c.id DESC LIMIT $3";
     CHECK_GET = "SELECT ", check_columns!(), ", e.body AS evidence FROM sendready_checks AS c \
         JOIN sendready_evidence AS e ON e.digest = c.evidence_digest WHERE c.id = $1 AND c.domain_id = $2";
     EVIDENCE_LATEST = "SELECT e.body FROM email_domains AS d \
         JOIN sendready_evidence AS e ON e.digest = d.evidence_digest WHERE d.id = $1";
-    EVENT_LIST = "SELECT ", event_columns!(), " FROM sendready_events WHERE domain_id = $1 AND id < $2 \
+    EVENT_LIST = "SELECT ", event_columns!(), " FROM sendready_events WHERE domain_id = $1 AND id < $2 AND id > $4 \
         ORDER BY id DESC LIMIT $3";
     EVENT_ADD = "INSERT INTO sendready_events (id, domain_id, check_id, at, kind, body) VALUES ($1, $2, $3, $4, $5, $6)";
 }
@@ -167,12 +167,27 @@ impl Store {
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<CheckRow>, StoreError> {
+        self.check_list_after(None, domain_id, before, limit).await
+    }
+
+    /// The same, but none up to the id `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn check_list_after(
+        &self,
+        after: Option<Uuid>,
+        domain_id: Uuid,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<CheckRow>, StoreError> {
         const OPERATION: &str = "check_list";
         // The greatest id is above every other.
         let before = before.unwrap_or(Uuid::max());
         db!(&self.db, CHECK_LIST, |sql, pool| {
             let query = sqlx::query_as::<_, CheckColumns>(sql).bind(domain_id).bind(before);
-            query.bind(i64::from(limit)).fetch_all(pool).await
+            query.bind(i64::from(limit)).bind(after.unwrap_or_default()).fetch_all(pool).await
         })
         .map_err(StoreError::at(OPERATION))?
         .into_iter()
@@ -220,11 +235,26 @@ impl Store {
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
+        self.event_list_after(None, domain_id, before, limit).await
+    }
+
+    /// The same, but none up to the id `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn event_list_after(
+        &self,
+        after: Option<Uuid>,
+        domain_id: Uuid,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
         const OPERATION: &str = "event_list";
         let before = before.unwrap_or(Uuid::max());
         db!(&self.db, EVENT_LIST, |sql, pool| {
             let query = sqlx::query_as::<_, EventColumns>(sql).bind(domain_id).bind(before);
-            query.bind(i64::from(limit)).fetch_all(pool).await
+            query.bind(i64::from(limit)).bind(after.unwrap_or_default()).fetch_all(pool).await
         })
         .map_err(StoreError::at(OPERATION))?
         .into_iter()

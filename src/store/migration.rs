@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 13] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -36,6 +36,9 @@ const MIGRATIONS: [Migration; 10] = [
     Migration { version: 22, name: "022_webhooks", sql: include_str!("../../migrations/022_webhooks.sql") },
     Migration { version: 23, name: "023_sending", sql: include_str!("../../migrations/023_sending.sql") },
     Migration { version: 24, name: "024_setup_links", sql: include_str!("../../migrations/024_setup_links.sql") },
+    Migration { version: 25, name: "025_ownership", sql: include_str!("../../migrations/025_ownership.sql") },
+    Migration { version: 26, name: "026_audit", sql: include_str!("../../migrations/026_audit.sql") },
+    Migration { version: 27, name: "027_outside_facts", sql: include_str!("../../migrations/027_outside_facts.sql") },
     Migration { version: 29, name: "029_console", sql: include_str!("../../migrations/029_console.sql") },
 ];
 

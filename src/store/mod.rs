@@ -12,9 +12,11 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod audit;
 pub mod breaker;
 pub mod client;
 pub mod console;
+pub mod dedicated;
 pub mod delivery;
 pub mod delivery_claim;
 pub mod domain;
@@ -24,19 +26,24 @@ pub mod endpoint;
 pub mod history;
 pub mod idempotency;
 pub mod key;
+pub mod listing;
 pub mod mailbox;
 pub mod mailbox_add;
 pub mod mailbox_change;
 pub mod note;
 pub mod notice;
+pub mod organization;
 pub mod overview;
+pub mod ownership;
 pub mod prune;
 pub mod receipt;
+pub mod reputation;
 pub mod requirements;
 pub mod schedule;
 pub mod send;
 pub mod settle;
 pub mod setup_link;
+pub mod transfer;
 pub mod warmup;
 pub mod warmup_stats;
 pub mod webhook_word;
@@ -46,8 +53,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use breaker::{Asked, NewLook};
-pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Usage};
+pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Excess, Usage};
 pub use db::Db;
+pub use dedicated::DedicatedReplaced;
 pub use delivery::{DeliveryRow, DeliveryStatus};
 pub use delivery_claim::{Attempt, DeliveryClaim, DeliverySettled, Disabling, Waiting, Which};
 pub use domain::{DomainFilter, DomainRow, Failing, Place};
@@ -58,14 +66,19 @@ pub use error::StoreError;
 pub use history::{CheckRow, EventRow, NewEvent};
 pub use idempotency::{Began, IdempotencyScope};
 pub use key::{KeyAdded, KeyRow, NewKey, Role};
+pub use listing::{ListTold, ListingRow};
 pub use mailbox::{MailboxDomain, MailboxRow, MailboxWatch};
 pub use mailbox_add::{MailboxAdded, NewMailbox};
 pub use mailbox_change::MailboxUpdate;
 pub use migration::{Applied, MigrateError, MigrationState};
+pub use organization::{AgeRow, AgeTold, DomainOrganization, OrganizationClaim};
+pub use ownership::{ClaimRow, Claimed};
+pub use reputation::ReputationFacts;
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
 pub use settle::{Settled, Settlement};
+pub use transfer::{Claimant, Exceeded, Transfer, Transferred};
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
@@ -146,6 +159,7 @@ pub fn statements() -> Vec<Sql> {
         connect::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
+        dedicated::STATEMENTS,
         console::STATEMENTS,
         delivery::STATEMENTS,
         delivery_claim::STATEMENTS,
@@ -156,19 +170,25 @@ pub fn statements() -> Vec<Sql> {
         history::STATEMENTS,
         idempotency::STATEMENTS,
         key::STATEMENTS,
+        listing::STATEMENTS,
         mailbox::STATEMENTS,
         mailbox_add::STATEMENTS,
         mailbox_change::STATEMENTS,
         migration::STATEMENTS,
         migration::adoption::STATEMENTS,
         notice::STATEMENTS,
+        ownership::STATEMENTS,
+        organization::STATEMENTS,
         overview::STATEMENTS,
         prune::STATEMENTS,
         receipt::STATEMENTS,
+        reputation::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,
+        audit::STATEMENTS,
+        transfer::STATEMENTS,
         warmup::STATEMENTS,
         warmup_stats::STATEMENTS,
         webhook_word::STATEMENTS,

@@ -17,7 +17,8 @@ use crate::store::delivery::write_of_domains;
 use crate::store::notice::{self, Notice};
 use crate::store::requirements::Requirements;
 use crate::store::schedule::{CheckReason, Claim};
-use crate::store::{NewEvent, Store, StoreError, warmup};
+use crate::store::transfer::{Claimant, Found, Locked, lock_claimants, take_over};
+use crate::store::{NewEvent, ReputationFacts, Store, StoreError, ownership, reputation, warmup};
 use crate::verify::evidence::stored::Stored;
 use crate::verify::standing::{Standing, SuspendedReason};
 
@@ -62,6 +63,10 @@ pub struct Settlement {
     pub took_ms: u32,
     /// What the fleet breaker is told. Nothing for what never was valid.
     pub look: Option<NewLook>,
+    /// Whether it has found the proof that the domain is its client's.
+    pub is_proven: bool,
+    /// Whose proofs it has found besides, where its client has none; those who asked first before others.
+    pub claimants: Vec<Claimant>,
     /// What is written instead where this demotes and the breaker has opened meanwhile; there whenever it demotes.
     pub withheld: Option<Box<Settlement>>,
 }
@@ -79,11 +84,11 @@ pub enum Settled {
 
 /// When a webhook wants the domain looked at after this check; NULL: it does not.
 ///
-/// `check_again_at` was asked for while the check ran. The follow-ups are for a domain that is not all valid, and
+/// `check_again_at` was asked for while the check ran. The follow-ups are for a domain that is not all valid, or not proven, and
 /// keep the least interval. The row as it is now decides, not as it was when it was claimed.
 macro_rules! wanted_at {
     () => {
-        "CASE WHEN check_again_at IS NOT NULL THEN check_again_at WHEN i.all_valid THEN NULL \
+        "CASE WHEN check_again_at IS NOT NULL THEN check_again_at WHEN i.is_done THEN NULL \
          WHEN follow_up_at > i.checked_at \
              THEN CASE WHEN follow_up_at < i.earliest_at THEN i.earliest_at ELSE follow_up_at END \
          WHEN last_follow_up_at > i.checked_at \
@@ -112,10 +117,11 @@ macro_rules! settle {
             " < i.next_at OR i.next_at IS NULL AND ",
             wanted_at!(),
             " IS NOT NULL THEN 'webhook' ELSE 'schedule' END, \
-             follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE follow_up_at END, \
-             last_follow_up_at = CASE WHEN i.all_valid AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
+             follow_up_at = CASE WHEN i.is_done AND check_again_at IS NULL THEN NULL ELSE follow_up_at END, \
+             last_follow_up_at = CASE WHEN i.is_done AND check_again_at IS NULL THEN NULL ELSE last_follow_up_at END, \
              check_again_at = NULL, lease_until = NULL, lease_token = NULL, evidence_digest = i.digest, \
-             binding = i.binding, \
+             binding = i.binding, ownership_proven_at = COALESCE(ownership_proven_at, i.proven), \
+             reputation_score = COALESCE(i.score, reputation_score), \
              updated_at = CASE WHEN i.is_other THEN i.settled_at ELSE updated_at END FROM ",
             $from,
             " WHERE ",
@@ -131,7 +137,7 @@ statements! {
         dns_configured BOOLEAN, spf BOOLEAN, dkim BOOLEAN, dmarc BOOLEAN, mx BOOLEAN, status_after TEXT, \
         verified TIMESTAMPTZ, degraded TIMESTAMPTZ, suspends TIMESTAMPTZ, suspended TEXT, recovering TIMESTAMPTZ, \
         stale TIMESTAMPTZ, checked_at TIMESTAMPTZ, earliest_at TIMESTAMPTZ, next_at TIMESTAMPTZ, \
-        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, digest TEXT, binding TEXT)) ",
+        settled_at TIMESTAMPTZ, all_valid BOOLEAN, is_other BOOLEAN, is_done BOOLEAN, digest TEXT, binding TEXT, proven TIMESTAMPTZ, score DOUBLE PRECISION)) ",
         "i", "d.id = ANY (ARRAY(SELECT item_id FROM i)) AND ")
         => settle!("", "(SELECT unhex(value->>'item_id') AS item_id, unhex(value->>'token') AS token, \
         value->>'name_before' AS name_before, value->>'status_before' AS status_before, \
@@ -141,7 +147,9 @@ statements! {
         value->>'suspended' AS suspended, value->>'recovering' AS recovering, value->>'stale' AS stale, \
         value->>'checked_at' AS checked_at, value->>'earliest_at' AS earliest_at, value->>'next_at' AS next_at, \
         value->>'settled_at' AS settled_at, value->>'all_valid' AS all_valid, value->>'is_other' AS is_other, \
-        value->>'digest' AS digest, value->>'binding' AS binding FROM json_each($1)) AS i", "");
+        value->>'is_done' AS is_done, \
+        value->>'digest' AS digest, value->>'binding' AS binding, value->>'proven' AS proven, \
+         value->>'score' AS score FROM json_each($1)) AS i", "");
     // It was changed by SQL while it was checked: due again at once.
     GIVE_UP = "UPDATE email_domains SET lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2";
     IS_KEPT = "SELECT EXISTS (SELECT 1 FROM sendready_checks WHERE id = $1)";
@@ -193,8 +201,12 @@ struct RowItem<'s> {
     settled_at: String,
     all_valid: bool,
     is_other: bool,
+    is_done: bool,
     digest: &'s str,
     binding: Option<String>,
+    proven: Option<String>,
+    /// Nothing: as it was.
+    score: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -274,6 +286,8 @@ impl Store {
         };
         let in_force = |settlement| if is_open { withheld(settlement) } else { settlement };
         let in_force: Vec<CheckResult<'_>> = results.iter().map(|(claim, given)| (*claim, in_force(*given))).collect();
+        let claimants = in_force.iter().flat_map(|(_, settlement)| &settlement.claimants);
+        let locked = lock_claimants(&mut tx, claimants.map(|claimant| claimant.client_id), OPERATION).await?;
         // In the order of their ids, so that two transactions never wait for each other.
         let mut ordered: Vec<&CheckResult<'_>> = in_force.iter().collect();
         ordered.sort_by_key(|(claim, _)| claim.domain.id);
@@ -303,11 +317,33 @@ impl Store {
             warmup::follow(&mut tx, &claim.domain, standing, dns_configured, now, OPERATION).await?;
         }
         keep(&mut tx, &written, OPERATION).await?;
+        for result in &written {
+            conclude_ownership(&mut tx, result, &locked, now, OPERATION).await?;
+        }
         let domains = written.iter().map(|(claim, _)| claim.domain.id).collect();
         self.tell_replicas(&mut tx, &Notice { is_due: false, domains }, OPERATION).await?;
         tx.commit(OPERATION).await?;
         Ok(settled)
     }
+}
+
+/// What a check means for those who ask for the domain: the holder's proof ends it, theirs transfers the domain.
+async fn conclude_ownership(
+    tx: &mut Tx,
+    (claim, settlement): &CheckResult<'_>,
+    locked: &Locked,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    if settlement.is_proven {
+        return ownership::forget(tx, claim.domain.id, operation).await;
+    }
+    if settlement.claimants.is_empty() {
+        return Ok(());
+    }
+    let Settlement { check_id, earliest_at, claimants, .. } = settlement;
+    let found = Found { check_id: *check_id, earliest_at: *earliest_at, claimants };
+    take_over(tx, &claim.domain, &found, locked, now, operation).await
 }
 
 /// What is written of a settlement while the fleet breaker is open.
@@ -316,15 +352,18 @@ fn withheld(settlement: &Settlement) -> &Settlement {
 }
 
 /// Writes the rows that still are as claimed, no domain twice among them; adds the ids of their checks to `done`.
-async fn settle_rows(
+async fn settle_rows<'s>(
     tx: &mut Tx,
-    results: &[&CheckResult<'_>],
+    results: &[&CheckResult<'s>],
     now: DateTime<Utc>,
     done: &mut BTreeSet<Uuid>,
 ) -> Result<(), StoreError> {
     const OPERATION: &str = "domain_settle";
-    let items: Vec<RowItem<'_>> =
-        results.iter().map(|result| row_item(result, now, OPERATION)).collect::<Result<_, _>>()?;
+    let turned: Vec<Uuid> =
+        results.iter().filter(|result| is_other(result)).map(|(claim, _)| claim.domain.id).collect();
+    let facts = reputation::facts(tx, &turned, now, OPERATION).await?;
+    let item = |result: &&CheckResult<'s>| row_item(result, facts.get(&result.0.domain.id), now, OPERATION);
+    let items: Vec<RowItem<'_>> = results.iter().map(item).collect::<Result<_, _>>()?;
     let items = json(&items, OPERATION)?;
     let rows: Vec<Uuid> =
         tx!(tx, SETTLE, |sql, connection| sqlx::query_scalar(sql).bind(items).fetch_all(connection).await)
@@ -335,14 +374,12 @@ async fn settle_rows(
 }
 
 fn row_item<'s>(
-    (claim, settlement): &CheckResult<'s>,
+    result @ (claim, settlement): &CheckResult<'s>,
+    facts: Option<&ReputationFacts>,
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<RowItem<'s>, StoreError> {
     let (before, after) = (&claim.domain, &settlement.standing);
-    let is_other = before.standing().flags != after.flags
-        || before.dns_configured != settlement.dns_configured
-        || before.status != after.status;
     Ok(RowItem {
         item_id: before.id.simple().to_string(),
         token: claim.token.simple().to_string(),
@@ -365,10 +402,22 @@ fn row_item<'s>(
         next_at: settlement.next_check_at.map(time),
         settled_at: time(now),
         all_valid: settlement.all_valid,
-        is_other,
+        is_other: is_other(result),
+        // Nothing is waited for any more: neither a record nor a proof.
+        is_done: settlement.all_valid && (settlement.is_proven || !before.is_unproven()),
         digest: &settlement.evidence.digest,
         binding: settlement.binding.as_ref().map(|binding| binding.write(operation)).transpose()?,
+        proven: settlement.is_proven.then(|| time(settlement.at)),
+        score: facts.map(|facts| facts.score_with(after.flags)),
     })
+}
+
+/// Whether a column of the seed changes.
+fn is_other((claim, settlement): &CheckResult<'_>) -> bool {
+    let (before, after) = (&claim.domain, &settlement.standing);
+    before.standing().flags != after.flags
+        || before.dns_configured != settlement.dns_configured
+        || before.status != after.status
 }
 
 /// What became of a result whose row is no longer as claimed.

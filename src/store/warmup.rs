@@ -151,6 +151,10 @@ pub(in crate::store) async fn follow(
     }
     if dns_configured && !before.dns_configured {
         begin(tx, before.id, now, operation).await?;
+        if was_closed && is_closed {
+            // Nobody knows yet whose it is: it has begun, and waits.
+            note_domain(tx, before.id, true, now, operation).await?;
+        }
     }
     Ok(())
 }

@@ -56,6 +56,8 @@ metrics_list! {
         "Requests answered, by route and class of status.";
     HTTP_REQUEST_SECONDS = "sendready_http_request_seconds", Histogram, Some(Unit::Seconds), ["route"],
         "How long requests took.";
+    HTTP_REFUSED = "sendready_http_refused_total", Counter, None, ["class"],
+        "Requests refused by a limit, by whose they were.";
     CHECKS = "sendready_checks_total", Counter, None, ["reason", "result"],
         "Checks ended, by what they were for and how they ended.";
     CHECK_SECONDS = "sendready_check_seconds", Histogram, Some(Unit::Seconds), [],
@@ -189,6 +191,11 @@ fn method_label(method: &str) -> &'static str {
         .into_iter()
         .find(|known| *known == method)
         .unwrap_or("other")
+}
+
+/// Counts a request that a limit refused. `class` is the word of the limit's class.
+pub fn request_refused(class: &'static str) {
+    counter!(HTTP_REFUSED.name, "class" => class).increment(1);
 }
 
 /// Counts a request that was answered. `route` is the router's template (`/v1/domains/{id}`), never the path.

@@ -7,6 +7,7 @@ pub mod advice;
 pub mod dkim;
 pub mod dmarc;
 pub mod mx;
+pub mod ownership;
 pub mod spf;
 pub mod vantage;
 pub mod words;
@@ -16,6 +17,7 @@ use crate::verify::finding::advice::AdviceFinding;
 use crate::verify::finding::dkim::DkimFinding;
 use crate::verify::finding::dmarc::DmarcFinding;
 use crate::verify::finding::mx::MxFinding;
+use crate::verify::finding::ownership::OwnershipFinding;
 use crate::verify::finding::spf::SpfFinding;
 use crate::verify::finding::vantage::VantageFinding;
 use crate::verify::finding::zone::ZoneFinding;
@@ -60,6 +62,8 @@ pub enum Finding {
     Vantage(VantageFinding),
     /// About a record that nobody requires.
     Advice(AdviceFinding),
+    /// About the record that proves whose the domain is.
+    Ownership(OwnershipFinding),
 }
 
 impl Finding {
@@ -73,6 +77,7 @@ impl Finding {
             Finding::Zone(finding) => finding.code(),
             Finding::Vantage(finding) => finding.code(),
             Finding::Advice(finding) => finding.code(),
+            Finding::Ownership(finding) => finding.code(),
         }
     }
 
@@ -86,6 +91,7 @@ impl Finding {
             Finding::Zone(finding) => finding.severity(),
             Finding::Vantage(finding) => finding.severity(),
             Finding::Advice(finding) => finding.severity(),
+            Finding::Ownership(finding) => finding.severity(),
         }
     }
 
@@ -99,6 +105,8 @@ impl Finding {
             Finding::Zone(finding) => finding.purpose(),
             Finding::Vantage(finding) => finding.purpose(),
             Finding::Advice(finding) => finding.purpose(),
+            // About none of the four; like those about the zone, it is told with the first.
+            Finding::Ownership(_) => Purpose::Spf,
         }
     }
 
@@ -112,6 +120,7 @@ impl Finding {
             Finding::Zone(finding) => finding.facts(),
             Finding::Vantage(finding) => finding.facts(),
             Finding::Advice(finding) => finding.facts(),
+            Finding::Ownership(finding) => finding.facts(),
         }
     }
 
@@ -124,6 +133,7 @@ impl Finding {
         all.extend(ZoneFinding::examples().into_iter().map(Finding::Zone));
         all.extend(VantageFinding::examples().into_iter().map(Finding::Vantage));
         all.extend(AdviceFinding::examples().into_iter().map(Finding::Advice));
+        all.extend(OwnershipFinding::examples().into_iter().map(Finding::Ownership));
         all
     }
 }

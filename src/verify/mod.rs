@@ -14,6 +14,7 @@ pub mod expectation;
 pub mod finding;
 pub mod judge;
 pub mod mx;
+pub mod ownership;
 pub mod placement;
 pub mod purpose;
 pub mod report;

@@ -158,6 +158,15 @@ pub struct Patience {
     pub stale_limit: Duration,
 }
 
+/// Whether it is known that the domain is its client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// It is proven, or an operator or the platform vouches for it.
+    Proven,
+    /// It is to be proven first: the domain stays pending.
+    Unproven,
+}
+
 /// What happened to a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Happening {
@@ -226,10 +235,12 @@ impl Verdicts {
 
 /// The standing after a report at `now`, and what happened.
 ///
-/// A definite verdict sets its flag; `unknown` and `unchecked` leave it. Equal arguments, equal results.
+/// A definite verdict sets its flag; `unknown` and `unchecked` leave it. A pending domain becomes active by control that
+/// is proven only; nothing else rests on that. Equal arguments, equal results.
 pub fn after(
     before: &Standing,
     verdicts: Verdicts,
+    control: Control,
     now: DateTime<Utc>,
     patience: Patience,
 ) -> (Standing, Vec<Happening>) {
@@ -254,7 +265,7 @@ pub fn after(
     if verdicts.all().into_iter().any(Verdict::is_failure) {
         fail(&mut standing, now, patience, &mut happenings);
     } else if verdicts.all().into_iter().all(|verdict| verdict == Verdict::Valid) {
-        succeed(&mut standing, now, patience, &mut happenings);
+        succeed(&mut standing, control, now, patience, &mut happenings);
     } else if unknown {
         grow_stale(&mut standing, now, patience, &mut happenings);
     } else {
@@ -308,8 +319,16 @@ fn grow_stale(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, h
     }
 }
 
-fn succeed(standing: &mut Standing, now: DateTime<Utc>, patience: Patience, happenings: &mut Vec<Happening>) {
+fn succeed(
+    standing: &mut Standing,
+    control: Control,
+    now: DateTime<Utc>,
+    patience: Patience,
+    happenings: &mut Vec<Happening>,
+) {
     match standing.status {
+        // All that is to be published for mail is, but nobody knows whose it is.
+        Status::Pending if control == Control::Unproven => {}
         Status::Pending => {
             standing.status = Status::Active;
             standing.verified_at = standing.verified_at.or(Some(now));

@@ -18,6 +18,32 @@ pub enum Step<T> {
     Confirm(Vec<Question>),
 }
 
+impl<T> Step<T> {
+    /// The same with the judgement made into another.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Step<U> {
+        match self {
+            Step::Done(judgement) => Step::Done(make(judgement)),
+            Step::Need(questions) => Step::Need(questions),
+            Step::Confirm(questions) => Step::Confirm(questions),
+        }
+    }
+
+    /// Both judgements, when both are done; else what either wants to know first.
+    pub fn and<U>(self, other: Step<U>) -> Step<(T, U)> {
+        let joined = |one: Vec<Question>, more: Vec<Question>| {
+            let all: BTreeSet<Question> = one.into_iter().chain(more).collect();
+            all.into_iter().collect()
+        };
+        match (self, other) {
+            (Step::Done(one), Step::Done(other)) => Step::Done((one, other)),
+            (Step::Need(one), Step::Need(more)) => Step::Need(joined(one, more)),
+            (Step::Need(questions), _) | (_, Step::Need(questions)) => Step::Need(questions),
+            (Step::Confirm(one), Step::Confirm(more)) => Step::Confirm(joined(one, more)),
+            (Step::Confirm(questions), _) | (_, Step::Confirm(questions)) => Step::Confirm(questions),
+        }
+    }
+}
+
 impl<T> From<Result<T, Needs>> for Step<T> {
     fn from(result: Result<T, Needs>) -> Step<T> {
         match result {

@@ -19,6 +19,8 @@ pub static ICON: Asset = Asset::new("icon.svg", "image/svg+xml", include_bytes!(
 /// `templates/htmx.html`.
 pub static HTMX: Asset = Asset::new("htmx.js", JAVASCRIPT, include_bytes!("../../assets/htmx.min.js"));
 
+/// What the setup page does with script.
+pub static SETUP: Asset = Asset::new("setup.js", JAVASCRIPT, include_bytes!("../../assets/setup.js"));
 /// Puts moments into the reader's own zone.
 pub static TIME: Asset = Asset::new("time.js", JAVASCRIPT, include_bytes!("../../assets/time.js"));
 
@@ -26,7 +28,7 @@ pub static TIME: Asset = Asset::new("time.js", JAVASCRIPT, include_bytes!("../..
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Every asset.
-static ALL: [&Asset; 4] = [&STYLE, &ICON, &HTMX, &TIME];
+static ALL: [&Asset; 5] = [&STYLE, &ICON, &HTMX, &SETUP, &TIME];
 
 /// How many hexadecimal digits of its hash a name carries: 64 bits, for names that differ, not for secrets.
 const HASH_DIGITS: usize = 16;

@@ -35,6 +35,7 @@ const LINES: &[Line] = &[
     line("GET",    "/v1/clients/{client}",             none, [200, 200, 404, 403]),
     line("PATCH",  "/v1/clients/{client}", || Some(json!({"tier": "dominance"})), [200, 403, 404, 403]),
     line("GET",    "/v1/clients/{client}/allocation",  none, [200, 200, 404, 403]),
+    line("PUT",    "/v1/clients/{client}/dedicated-ips", || Some(json!({"ips": []})), [200, 403, 404, 403]),
     line("GET",    "/v1/domains",                      none, [200, 200, 200, 403]),
     line("GET",    "/v1/domains/{domain}",             none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/by-name/{name}",       none, [200, 200, 404, 403]),
@@ -43,12 +44,14 @@ const LINES: &[Line] = &[
     line("PATCH",  "/v1/domains/{domain}", || Some(json!({"daily_send_limit": 4000})), [200, 403, 404, 403]),
     line("PATCH",  "/v1/domains/{domain}", || Some(json!({"status": "active"})), [200, 403, 404, 403]),
     line("PATCH",  "/v1/domains/{domain}", || Some(json!({"bind": true})), [200, 403, 404, 403]),
+    line("POST",   "/v1/domains/{domain}/transfer", || Some(json!({"client_id": "{client}"})), [200, 403, 404, 403]),
     line("GET",    "/v1/domains/{domain}/records",     none, [200, 200, 404, 403]),
     line("POST",   "/v1/domains/{domain}/verify",      none, [202, 202, 404, 403]),
     line("GET",    "/v1/domains/{domain}/checks",      none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/checks/{check}", none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/events",      none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/readiness",   none, [200, 200, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/reputation",  none, [200, 200, 404, 403]),
     line("GET",    "/v1/domains/{domain}/mailboxes",   none, [200, 200, 404, 403]),
     line("GET",    "/v1/mailboxes/{mailbox}",          none, [200, 200, 404, 403]),
     line("PATCH",  "/v1/mailboxes/{mailbox}", || Some(json!({"display_name": "Max"})), [200, 200, 404, 403]),
@@ -69,6 +72,7 @@ const LINES: &[Line] = &[
     line("GET",    "/v1/domains/{domain}/setup-links/{link}", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/domains/{domain}/setup-links/{link}", none, [204, 204, 404, 403]),
     line("POST",   "/v1/breaker/accept",               none, [200, 403, 403, 403]),
+    line("GET",    "/v1/audit",                        none, [200, 403, 403, 403]),
     line("GET",    "/v1/domains/{domain}/events/stream", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/domains/{domain}",             none, [204, 204, 404, 403]),
     line("GET",    "/v1/webhook-endpoints",            none, [200, 200, 200, 403]),
@@ -141,7 +145,9 @@ async fn every_endpoint_with_every_key() {
             ("an operator", Some(house.operator.as_str()), &other_path, expected[0]),
         ];
         for (who, key, path, status) in trials {
-            let answer = house.call(method, path, key, body()).await;
+            let body = body().map(|body| body.to_string().replace("{client}", &own.to_string()));
+            let body = body.map(|body| serde_json::from_str(&body).unwrap());
+            let answer = house.call(method, path, key, body).await;
             assert_eq!(answer.status, status, "{who}: {method} {path} {}", answer.text);
             if answer.status == 401 {
                 assert!(answer.header("www-authenticate").starts_with("Bearer"), "{who}");

@@ -103,7 +103,8 @@ impl House {
 
     /// A new key, and its id.
     pub async fn key(&self, role: Role, client_id: Option<Uuid>) -> (Uuid, String) {
-        let (row, secret) = self.service.key_create(&KeyRequest { role, client_id, name: None }).await.unwrap();
+        let (row, secret) =
+            self.service.key_create(&KeyRequest { role, client_id, name: None, expires_in: None }).await.unwrap();
         (row.id, secret.expose_secret().to_owned())
     }
 
@@ -209,6 +210,8 @@ pub fn settings() -> Settings {
         public_url: "https://sendready.example".to_owned(),
         breaker: Rule { min_domains: 20, share: 0.3, window: TimeDelta::minutes(10) },
         history_keep: Duration::from_secs(90 * 86_400),
+        audit_keep: Duration::from_hours(24 * 400),
+        rate_limits: sendready::config::rates::RateLimits::default(),
         webhooks: WebhookSettings {
             inbound_secrets: Vec::new(),
             retry_schedule: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec(),

@@ -51,6 +51,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["dns"]),
     ("axum", &["http", "web", "app"]),
     ("askama", &["http", "web"]),
+    ("governor", &["http"]),
     ("utoipa", &["http", "cli"]),
     ("clap", &["cli"]),
     ("comfy_table", &["cli"]),
@@ -60,7 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
     ("getrandom", &["chance"]),
-    ("reqwest", &["sender"]),
+    ("reqwest", &["sender", "remote"]),
     ("rustls", &["sender"]),
     ("webpki_roots", &["sender"]),
 ];

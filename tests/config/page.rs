@@ -18,7 +18,8 @@ keys are faults. Passwords and secrets never print.
 
 * **Environment.** `dns.timeout` is `SENDREADY_DNS__TIMEOUT`: two underscores after the section. Lists are separated by
   commas. `SENDREADY_PROVIDERS__NAME__KEY` sets a provider's key; `ACME_MAIL` is the provider `acme-mail` where the
-  file has one. Variables without a double underscore, such as a cluster's `SENDREADY_PORT`, are not read.
+  file has one. Variables without a double underscore, such as a cluster's `SENDREADY_PORT`, are not read;
+  `SENDREADY_URL` and `SENDREADY_KEY` are no settings: they tell `domains`, `clients`, `mailboxes` and `breaker` whom to ask.
 * **Durations** carry their unit: `500ms`, `30s`, `15m`, `72h`, `90d`. None may be longer than ten years.
 * **Lists** may also be written as one text with commas, and one text is a list of one.
 * **Across keys**, `dns.timeout` must be shorter than two thirds of `checks.lease`, by when every check ends.

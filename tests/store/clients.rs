@@ -1,7 +1,7 @@
 //! Clients, tiers and what is used.
 
 use sendready::sending::tier::{Resource, Tier};
-use sendready::store::{Client, ClientChange, ClientChanged, Usage};
+use sendready::store::{Client, ClientChange, ClientChanged, Excess, Usage};
 
 use crate::store::world::{World, at, id, on_both};
 
@@ -11,8 +11,13 @@ async fn add_get_list(world: World) {
     let store = &world.store;
     world.client(2, Tier::Velocity).await;
     world.client(1, Tier::Ignition).await;
-    let expected =
-        Client { id: id(2), name: Some("client 2".to_owned()), tier: Some(Tier::Velocity), created_at: Some(at(0)) };
+    let expected = Client {
+        id: id(2),
+        name: Some("client 2".to_owned()),
+        tier: Some(Tier::Velocity),
+        created_at: Some(at(0)),
+        dedicated_ips: Vec::new(),
+    };
     assert_eq!(store.client_get(id(2)).await.unwrap(), Some(expected));
     assert_eq!(store.client_get(id(9)).await.unwrap(), None);
     let ids = |clients: Vec<Client>| clients.iter().map(|client| client.id.as_u128()).collect::<Vec<_>>();
@@ -70,7 +75,10 @@ async fn a_downgrade_below_use(world: World) {
     }
     let change = ClientChange { name: Some("other".to_owned()), tier: Some(Tier::Ignition) };
     let refused = world.store.client_change(client, &change, at(2)).await.unwrap();
-    assert_eq!(refused, ClientChanged::AllocationExceeded { resource: Resource::Domains, used: 3, limit: 2 });
+    assert_eq!(
+        refused,
+        ClientChanged::AllocationExceeded(vec![Excess { resource: Resource::Domains, used: 3, limit: 2 }])
+    );
     let kept = world.store.client_get(client).await.unwrap().unwrap();
     assert_eq!((kept.name.as_deref(), kept.tier), (Some("client 1"), Some(Tier::Velocity)), "all or nothing");
 }

@@ -65,6 +65,8 @@ async fn added_and_found(world: World) {
         infraforge_domain_id: Some("if-1"),
         smartlead_domain_id: None,
         min_interval: Duration::from_secs(15),
+        ownership_value: "sendready-verification=x",
+        is_vouched_for: true,
     };
     let DomainAdded::Added(row) = world.store.domain_add(&new, at(3)).await.unwrap() else { panic!("not added") };
     let expected = DomainRow {
@@ -104,6 +106,9 @@ async fn added_and_found(world: World) {
         pending_since: Some(at(3)),
         evidence_digest: None,
         malformed: None,
+        ownership_value: None,
+        ownership_proven_at: None,
+        history_after: None,
     };
     assert_eq!(row, expected);
     assert_eq!(world.store.domain_get(id(10)).await.unwrap().as_ref(), Some(&expected));

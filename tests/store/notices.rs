@@ -5,10 +5,11 @@ use std::time::Duration;
 use sendready::sending::tier::Tier;
 use sendready::store::notice::Line;
 use sendready::store::webhook_word::Announced;
-use sendready::store::{CheckReason, Settled, StoreError};
+use sendready::store::{CheckReason, Settled, StoreError, Transferred};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::store::ownership::transfer;
 use crate::store::settle::settlement;
 use crate::store::world::{Place, World, add, at, id};
 
@@ -49,6 +50,11 @@ async fn each_change_is_told_once_it_is_so() {
     let announced = Announced { names: &names, client_id: None, min_interval: Duration::ZERO };
     assert_eq!(world.store.domain_announce(&announced, at(40)).await.unwrap().len(), 2);
     assert_eq!(next(&mut line).await, (true, vec![]), "one word for a thousand");
+    let other_client = world.client(2, Tier::Dominance).await;
+    let row = world.store.domain_get(id(10)).await.unwrap().unwrap();
+    let transfer = transfer(&row, other_client, 500);
+    assert!(matches!(world.store.domain_transfer(&transfer, at(45)).await.unwrap(), Transferred::Done(_)));
+    assert_eq!(next(&mut line).await, (true, vec![id(10)]), "transferred");
     assert!(world.store.domain_delete(id(11), at(50)).await.unwrap());
     assert_eq!(next(&mut line).await, (false, vec![id(11)]));
 

@@ -14,6 +14,9 @@ on_both!(
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
     webhooks_walk_indexes,
+    who_changed_what_walks_indexes,
+    ownership_walks_indexes,
+    outside_facts_walk_indexes,
     the_console_walks_indexes
 );
 
@@ -149,6 +152,83 @@ async fn webhooks_walk_indexes(world: World) {
     walks(&forget, &["idx_sendready_webhook_receipts_received"]);
 }
 
+/// Many changes of some keys and domains.
+async fn who_changed_what_walks_indexes(world: World) {
+    fill(&world).await;
+    let (numbers, row_id, key, cast) = match world.place {
+        Place::Postgres(_) => {
+            let key = "('00000000-0000-0000-0000-' || LPAD(CAST(n % 100 AS TEXT), 12, '0'))::uuid";
+            (format!("generate_series(1, {ROWS}) AS n"), "gen_random_uuid()", key, "::timestamptz")
+        }
+        Place::Sqlite(_) => (
+            format!(
+                "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) SELECT n FROM s)"
+            ),
+            "randomblob(16)",
+            "CAST('aaaaaaaaaaaaaa' || PRINTF('%02d', n % 100) AS BLOB)",
+            "",
+        ),
+    };
+    let past = at(-60).to_rfc3339();
+    world
+        .run(&format!(
+            "INSERT INTO sendready_audit (id, at, actor, key_id, operation, path, domain_id, fields, outcome) \
+             SELECT {row_id}, '{past}'{cast}, 'operator', {key}, 'domain_change', '/', {key}, '', 'done' FROM {numbers}"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let is_sqlite = matches!(world.place, Place::Sqlite(_));
+    let primary = if is_sqlite { "sqlite_autoindex_sendready_audit_1" } else { "sendready_audit_pkey" };
+    let all = [literal(&world, u128::MAX >> 1), literal(&world, 0), quoted(""), quoted(""), "50".to_owned()];
+    walks(&plan(&world, "audit::LIST", &all).await, &[primary]);
+    let of = |more: &[String]| [&all[..], more].concat();
+    let key = literal(&world, 7);
+    walks(&plan(&world, "audit::LIST_OF_KEY", &of(std::slice::from_ref(&key))).await, &["idx_sendready_audit_key"]);
+    let domain = plan(&world, "audit::LIST_OF_DOMAIN", &of(&[key, "NULL".to_owned()])).await;
+    walks(&domain, &["idx_sendready_audit_domain"]);
+    let end = [literal(&world, 7), quoted("done"), "200".to_owned(), literal(&world, 7), quoted("")];
+    walks(&plan(&world, "audit::END", &end).await, &[primary]);
+    walks(&plan(&world, "audit::PRUNE", &[literal(&world, 7), "500".to_owned()]).await, &[primary]);
+}
+
+/// What is asked of others about domains is found by indexes, and dedicated addresses by theirs.
+async fn outside_facts_walk_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let past = at(-60).to_rfc3339();
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    world
+        .run(&format!(
+            "INSERT INTO sendready_organizations (organization, age_failures, age_next_at, lists_next_at) \
+             SELECT domain, 0, '{past}'{cast}, '{past}'{cast} FROM email_domains"
+        ))
+        .await;
+    world
+        .run("INSERT INTO sendready_domain_organizations (domain_id, domain, organization) SELECT id, domain, domain FROM email_domains")
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_listings (organization, zone, listed, codes, asked_at) \
+             SELECT domain, 'dbl.example', FALSE, '', '{past}'{cast} FROM email_domains"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let (now, domain) = (quoted(&at(0).to_rfc3339()), literal(&world, 7));
+    let claim = [now.clone(), now.clone(), domain.clone()];
+    walks(&plan(&world, "organization::CLAIM_AGE", &claim).await, &["idx_sendready_organizations_age"]);
+    walks(&plan(&world, "organization::CLAIM_LISTS", &claim).await, &["idx_sendready_organizations_lists"]);
+    let domains = plan(&world, "organization::DOMAINS", &[quoted("d7.example")]).await;
+    walks(&domains, &["idx_sendready_domain_organizations_organization"]);
+    walks(&plan(&world, "organization::WALK", &[domain.clone(), "500".to_owned()]).await, &[]);
+    walks(&plan(&world, "organization::AGE_OF", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan(&world, "listing::OF_DOMAIN", std::slice::from_ref(&domain)).await, &[]);
+    let ids = [quoted(r#"["00000000000000000000000000000007"]"#)];
+    for name in ["reputation::FACTS", "reputation::LOCK"] {
+        walks(&plan(&world, name, &ids).await, &[]);
+    }
+    let of_client = plan(&world, "dedicated::ADDRESSES", &[domain]).await;
+    walks(&of_client, &[DEDICATED]);
+}
+
 /// Refuses a plan that reads the whole table, or leaves one of the indexes unused.
 fn walks(plan: &[String], indexes: &[&str]) {
     let shown = plan.join("\n");
@@ -164,6 +244,7 @@ fn walks(plan: &[String], indexes: &[&str]) {
                 "SCAN d",
                 "SCAN l",
                 "SCAN sendready_webhook_deliveries",
+                "SCAN sendready_audit",
             ]
             .contains(&line.trim())
     };
@@ -272,6 +353,39 @@ async fn mailboxes_walk_indexes(world: World) {
     let stamp = [day, "500".to_owned()];
     walks(&plan("send::STAMP_DOMAINS", &stamp).await, &["idx_sendready_domains_unstamped"]);
     walks(&plan("send::STAMP_MAILBOXES", &stamp).await, &["idx_sendready_mailboxes_unstamped"]);
+}
+
+/// Many claims, few of them on one domain or by one client.
+async fn ownership_walks_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let past = format!(
+        "'{}'{}",
+        at(-60).to_rfc3339(),
+        if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" }
+    );
+    world
+        .run(&format!(
+            "INSERT INTO sendready_ownership_claims (domain_id, client_id, value, provider, asked_at, expires_at) \
+             SELECT d.id, c.id, 'x', 'manual', {past}, {past} \
+             FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM email_domains) AS d \
+             JOIN (SELECT id, row_number() OVER (ORDER BY id) AS n FROM clients) AS c ON c.n = d.n % 5000 + 1"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let key = match world.place {
+        Place::Sqlite(_) => "sqlite_autoindex_sendready_ownership_claims_1",
+        Place::Postgres(_) => "sendready_ownership_claims_pkey",
+    };
+    let (one, two, now) = (literal(&world, 7), literal(&world, 8), quoted(&at(0).to_rfc3339()));
+    walks(&plan(&world, "ownership::CLAIMS", &[one.clone(), now.clone()]).await, &[key]);
+    let count = [one.clone(), two.clone(), now.clone()];
+    walks(&plan(&world, "ownership::COUNT_OF_DOMAIN", &count).await, &[key]);
+    walks(&plan(&world, "ownership::COUNT_OF_CLIENT", &count).await, &["idx_sendready_ownership_claims_client"]);
+    walks(&plan(&world, "ownership::FORGET", std::slice::from_ref(&one)).await, &[key]);
+    let early = quoted(&at(-90).to_rfc3339());
+    let prune = plan(&world, "ownership::PRUNE", &[early, "500".to_owned()]).await;
+    walks(&prune, &["idx_sendready_ownership_claims_expires"]);
+    walks(&plan(&world, "transfer::TAKE_MAILBOXES", &[one, two, now]).await, &["idx_mailboxes_domain"]);
 }
 
 /// The console's counts read indexes alone; of the history it reads a day.

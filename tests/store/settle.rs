@@ -58,6 +58,8 @@ pub fn settlement(check: u128, second: i64, valid: bool) -> Settlement {
         questions: 12,
         took_ms: 345,
         look: None,
+        is_proven: false,
+        claimants: Vec::new(),
         withheld: None,
     }
 }

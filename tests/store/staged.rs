@@ -142,6 +142,13 @@ impl House {
         assert_eq!(self.service.settle(&claims[0], &examined).await.unwrap(), Settled::Done);
     }
 
+    /// The dedicated addresses that an operator gives its client.
+    async fn dedicate(&self, addresses: &[&str]) {
+        let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let client = self.service.dedicated_replace(&self.operator, self.client, &addresses).await.unwrap();
+        assert_eq!(client.dedicated_ips, addresses);
+    }
+
     async fn row(&self) -> DomainRow {
         self.world.store.domain_by_name(&Domain::parse("example.test").unwrap()).await.unwrap().unwrap()
     }
@@ -264,10 +271,9 @@ async fn another_profile_after_a_restart(world: World) {
 async fn a_dedicated_address(world: World) {
     let house = House::new(world, settings()).await;
     house.verified().await;
-    house
-        .world
-        .run("INSERT INTO sendready_dedicated_ips (address, client_id, created_at) SELECT '11.0.0.77', id, created_at FROM clients")
-        .await;
+    house.dedicate(&["11.0.0.77"]).await;
+    let wait = house.row().await.next_check_at.unwrap() - house.row().await.last_checked_at.unwrap();
+    assert_eq!(wait.num_seconds(), 15, "a check is due at once: the least interval after the last");
     assert_eq!(house.shown(Purpose::Spf).await, "example valid, +example mismatch", "at once");
     house.check(&zone(&[1], "ip4:11.0.0.25")).await;
     house.stands("the address is staged").await;
@@ -277,7 +283,8 @@ async fn a_dedicated_address(world: World) {
     assert_eq!(house.shown(Purpose::Spf).await, "example valid");
     house.check(&zone(&[1], "ip4:11.0.0.25")).await;
     assert!(!house.row().await.spf_valid, "it binds");
-    house.world.run("DELETE FROM sendready_dedicated_ips").await;
+    house.dedicate(&[]).await;
+    assert!(house.row().await.binding.unwrap().spf_ips.is_empty(), "what is taken away binds no more, at once");
     house.check(&zone(&[1], "ip4:11.0.0.25")).await;
     assert!(house.row().await.spf_valid, "nobody asks for it any more");
 }

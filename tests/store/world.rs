@@ -139,6 +139,8 @@ pub async fn add(store: &Store, number: u128, client_id: Uuid, name: &str, secon
         infraforge_domain_id: None,
         smartlead_domain_id: None,
         min_interval: Duration::from_secs(15),
+        ownership_value: "sendready-verification=x",
+        is_vouched_for: true,
     };
     store.domain_add(&new, at(second)).await.unwrap()
 }

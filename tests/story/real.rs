@@ -32,19 +32,19 @@ const FLAGS: [&str; 5] = ["spf_valid", "dkim_valid", "dmarc_valid", "mx_valid", 
 /// An RSA key of 2,048 bits, made for this test.
 const KEY: &str = include_str!("../../fixtures/keys/rsa-2048.b64");
 
-struct World {
-    knot: Knot,
+pub struct World {
+    pub knot: Knot,
     unbound: Unbound,
 }
 
 impl World {
-    fn start() -> World {
+    pub fn start() -> World {
         let knot = Knot::start(&[(ZONE, BARE), ("provider.test", PROVIDER)]);
         let unbound = Unbound::start(&[ZONE, "provider.test"], knot.address);
         World { knot, unbound }
     }
 
-    fn serve(&self, folder: &Path, database: &str) -> Serve {
+    pub fn serve(&self, folder: &Path, database: &str) -> Serve {
         let (resolver, port) = (self.unbound.address.to_string(), self.knot.address.port().to_string());
         let authoritative = ["--authoritative-port", &port, "--allow-private-servers"];
         let options = [&["--resolver", &resolver, "--timeout", "1s"][..], &authoritative[..]].concat();
@@ -52,7 +52,7 @@ impl World {
     }
 
     /// Publishes what the service says, word for word.
-    fn publish(&self, records: &Value) {
+    pub fn publish(&self, records: &Value) {
         for record in records["records"].as_array().expect("records") {
             let (kind, host, value) = (text(record, "type"), text(record, "host"), text(record, "value"));
             let data = match kind {
@@ -65,8 +65,30 @@ impl World {
     }
 }
 
-fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+/// A key of one client, made as people make it.
+pub fn key_of(folder: &Path, database: &str, client: &str) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sendready"));
+    command.args(["key", "create", "--role", "client", "--client", client]);
+    command.env("DATABASE_URL", database);
+    let made = command.args(["--format", "json"]).current_dir(folder).output().unwrap();
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap_or_else(|fault| panic!("{fault}: {made:?}"));
+    text(&made, "key").to_owned()
+}
+
+pub fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value:#}"))
+}
+
+impl World {
+    /// A text beside whatever else stands at the name.
+    pub fn publish_txt(&self, host: &str, value: &str) {
+        self.knot.edit(ZONE, &[&["zone-set", host, "1", "TXT", &master_file::txt(value.as_bytes())]]);
+    }
+
+    /// A sound DKIM key.
+    pub fn publish_key(&self, selector: &str) {
+        self.publish_txt(&format!("{selector}._domainkey"), &format!("v=DKIM1; k=rsa; p={}", KEY.trim()));
+    }
 }
 
 /// A client and its domain; the id of the domain.
@@ -85,7 +107,7 @@ async fn register(serve: &Serve) -> String {
     text(&domain, "id").to_owned()
 }
 
-fn all_valid(body: &Value) -> bool {
+pub fn all_valid(body: &Value) -> bool {
     FLAGS.iter().all(|flag| body[flag] == true)
 }
 

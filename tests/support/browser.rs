@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -30,7 +32,7 @@ use tempfile::TempDir;
 use crate::support::free_port;
 
 /// How long a page may take to come to what is awaited, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(45);
+pub const PATIENCE: Duration = Duration::from_secs(45);
 
 /// How somebody looks at a page.
 #[derive(Debug, Clone, Copy)]
@@ -129,14 +131,28 @@ impl Browser {
 
     /// Clicks the first element of this CSS selector.
     pub async fn click(&self, css: &str) {
-        let found = self.client.find(Locator::Css(css)).await;
-        found.unwrap_or_else(|fault| panic!("no {css}: {fault}")).click().await.unwrap();
+        self.until_done(css, async |element| element.click().await).await;
     }
 
     /// The rendered text of the first element of this CSS selector.
     pub async fn text(&self, css: &str) -> String {
-        let found = self.client.find(Locator::Css(css)).await;
-        found.unwrap_or_else(|fault| panic!("no {css}: {fault}")).text().await.unwrap()
+        self.until_done(css, async |element| element.text().await).await
+    }
+
+    /// Does something with the first element of this CSS selector; again where the page was about to become another.
+    async fn until_done<T>(&self, css: &str, act: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
+        let begun = Instant::now();
+        loop {
+            let done = match self.client.find(Locator::Css(css)).await {
+                Ok(element) => act(element).await,
+                Err(fault) => Err(fault),
+            };
+            match done {
+                Ok(done) => return done,
+                Err(fault) => assert!(begun.elapsed() < PATIENCE, "{css}: {fault}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The value of an expression of JavaScript.

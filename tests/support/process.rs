@@ -93,8 +93,20 @@ impl Serve {
     /// One request with the operator's key: status and JSON (null where the body is none).
     #[track_caller]
     pub fn api(&self, method: &str, path: &str, body: Option<Value>) -> impl Future<Output = (u16, Value)> {
+        self.api_as(&self.key, method, path, body)
+    }
+
+    /// The same with another key.
+    #[track_caller]
+    pub fn api_as(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> impl Future<Output = (u16, Value)> + use<> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(key);
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::http::ownership::OwnershipBody;
 use crate::service::domains::DomainView;
 
 /// A domain.
@@ -73,9 +74,8 @@ pub(in crate::http) struct DomainBody {
     suspended_reason: Option<&'static str>,
     /// Since when nobody could tell.
     stale_since: Option<DateTime<Utc>>,
-    /// How the client proves that the name is its own; null where nothing needs proving.
-    #[schema(value_type = Option<Object>)]
-    ownership: Option<()>,
+    /// How the client proves that the name is its own; null where nothing needs proving: an operator registered it.
+    ownership: Option<OwnershipBody>,
     /// Why the name, written by another program, is no normal domain name, so that it is never checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     malformed: Option<String>,
@@ -84,7 +84,7 @@ pub(in crate::http) struct DomainBody {
 impl DomainBody {
     /// The body of a domain.
     pub(in crate::http) fn of(view: DomainView) -> DomainBody {
-        let DomainView { row, domain_unicode, malformed } = view;
+        let DomainView { row, domain_unicode, malformed, ownership } = view;
         DomainBody {
             id: row.id,
             client_id: row.client_id,
@@ -114,7 +114,7 @@ impl DomainBody {
             suspends_at: row.suspends_at,
             suspended_reason: row.suspended_reason.map(|reason| reason.as_str()),
             stale_since: row.stale_since,
-            ownership: None,
+            ownership: ownership.map(OwnershipBody::of),
             malformed,
         }
     }

@@ -8,7 +8,7 @@ use crate::http::caller::Known;
 use crate::http::domains::body::DomainBody;
 use crate::http::list::List;
 use crate::http::problem::Problem;
-use crate::http::query::{Query, cursor_of_place};
+use crate::http::query::Query;
 use crate::service::{DomainFilter, Failing, Service};
 use crate::verify::purpose::Purpose;
 use crate::verify::standing::Status;
@@ -17,6 +17,9 @@ use crate::verify::standing::Status;
 const PREFIX_CHARACTERS_MAX: usize = 253;
 
 /// List domains, from the oldest on. A client's key sees its own only.
+///
+/// Page by page; an item that lives as long as the listing lasts is listed exactly once. The filters may be
+/// combined.
 #[utoipa::path(get, path = "/v1/domains", tag = "domains", params(
     ("client_id" = Option<Uuid>, Query, description = "Only this client's."),
     ("status" = Option<String>, Query, description = "Only of this status: `pending`, `active`, `suspended`, `deleted`. Deleted ones are listed only so."),
@@ -38,9 +41,9 @@ pub(in crate::http) async fn domain_list(
         q: query.take("q", prefix).filter(|text| !text.is_empty()),
     };
     let (limit, after) = (query.limit(), query.cursor_place());
-    query.end()?;
+    let list = query.end()?;
     let page = service.domain_list(&caller, &filter, after, limit).await?;
-    Ok(Json(List::of(page, cursor_of_place, DomainBody::of)))
+    Ok(Json(List::of(page, |place| list.cursor_of_place(place), DomainBody::of)))
 }
 
 fn status(text: &str) -> Result<Status, String> {

@@ -12,7 +12,7 @@ use crate::http::caller::{At, Known};
 use crate::http::json::Nothing;
 use crate::http::list::List;
 use crate::http::problem::Problem;
-use crate::http::query::{NoQuery, Query, cursor_of_id};
+use crate::http::query::{NoQuery, Query};
 use crate::service::{DeliveryRow, Service};
 
 /// One event on its way to one endpoint.
@@ -75,6 +75,8 @@ impl DeliveryBody {
 }
 
 /// What went to a webhook endpoint, the newest first.
+///
+/// With the status and the beginning of the answer of the last attempt, page by page.
 #[utoipa::path(get, path = "/v1/webhook-endpoints/{id}/deliveries", tag = "webhooks", params(
     ("id" = Uuid, Path, description = "The endpoint."),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
@@ -87,9 +89,9 @@ pub(in crate::http) async fn delivery_list(
     mut query: Query,
 ) -> Result<Json<List<DeliveryBody>>, Problem> {
     let (limit, before) = (query.limit(), query.cursor_id());
-    query.end()?;
+    let list = query.end()?;
     let page = service.delivery_list(&caller, id, before, limit).await?;
-    Ok(Json(List::of(page, cursor_of_id, DeliveryBody::of)))
+    Ok(Json(List::of(page, |id| list.cursor_of_id(id), DeliveryBody::of)))
 }
 
 /// Send a test event.

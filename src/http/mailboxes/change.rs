@@ -54,6 +54,8 @@ pub(in crate::http) struct HealthSchema {
 }
 
 /// Change a mailbox.
+///
+/// What is left out stays. The address is never changed: delete the mailbox and add another.
 #[utoipa::path(patch, path = "/v1/mailboxes/{id}", tag = "mailboxes", params(("id" = Uuid, Path, description = "The mailbox.")),
     request_body = PatchSchema, responses((status = 200, description = "The mailbox as it stands now.", body = MailboxBody)))]
 pub(in crate::http) async fn mailbox_change(
@@ -101,6 +103,8 @@ pub(in crate::http) async fn mailbox_resume(
 }
 
 /// Suspend a mailbox until an operator resumes it.
+///
+/// Unlike a pause, its own client cannot lift it.
 #[utoipa::path(post, path = "/v1/mailboxes/{id}/suspend", tag = "mailboxes", params(("id" = Uuid, Path, description = "The mailbox.")),
     responses((status = 200, description = "The mailbox as it stands now.", body = MailboxBody)))]
 pub(in crate::http) async fn mailbox_suspend(

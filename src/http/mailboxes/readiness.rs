@@ -73,6 +73,8 @@ impl ReadinessBody {
 }
 
 /// May this mailbox send today, how much, and if not, why.
+///
+/// Every reason has a code, and says what would lift it.
 #[utoipa::path(get, path = "/v1/mailboxes/{id}/readiness", tag = "mailboxes", params(("id" = Uuid, Path, description = "The mailbox.")),
     responses((status = 200, description = "What it may.", body = ReadinessBody)))]
 pub(in crate::http) async fn mailbox_readiness(
@@ -85,6 +87,8 @@ pub(in crate::http) async fn mailbox_readiness(
 }
 
 /// May this domain's mailboxes send today, how much in all, and if not, why.
+///
+/// Counts all of its mailboxes together; a single one may be stopped for reasons of its own.
 #[utoipa::path(get, path = "/v1/domains/{id}/readiness", tag = "mailboxes", params(("id" = Uuid, Path, description = "The domain.")),
     responses((status = 200, description = "What it may.", body = ReadinessBody)))]
 pub(in crate::http) async fn domain_readiness(

@@ -59,6 +59,8 @@ impl StatsBody {
 }
 
 /// Write what is known of a mailbox's day, over what was there.
+///
+/// Writing the same day again replaces all of it.
 #[utoipa::path(put, path = "/v1/mailboxes/{id}/warmup-stats/{date}", tag = "mailboxes", params(
     ("id" = Uuid, Path, description = "The mailbox."),
     ("date" = String, Path, description = "The day, `YYYY-MM-DD`, tomorrow at the latest.", example = "2026-11-22"),
@@ -77,6 +79,8 @@ pub(in crate::http) async fn warmup_stats_put(
 }
 
 /// A mailbox's days, in order; the last 30 unless told. Days of which nobody wrote are left out.
+///
+/// Both ends of the range belong to it.
 #[utoipa::path(get, path = "/v1/mailboxes/{id}/warmup-stats", tag = "mailboxes", params(
     ("id" = Uuid, Path, description = "The mailbox."),
     ("from" = Option<String>, Query, description = "The first day, `YYYY-MM-DD`.", example = "2026-11-01"),

@@ -12,6 +12,7 @@ pub fn text(kind: Kind) -> &'static str {
         Kind::BadJson => include_str!("../../../docs/problems/bad-json.md"),
         Kind::BadQuery => include_str!("../../../docs/problems/bad-query.md"),
         Kind::BadHeader => include_str!("../../../docs/problems/bad-header.md"),
+        Kind::BadRequest => include_str!("../../../docs/problems/bad-request.md"),
         Kind::Unauthorized => include_str!("../../../docs/problems/unauthorized.md"),
         Kind::Forbidden => include_str!("../../../docs/problems/forbidden.md"),
         Kind::NotFound => include_str!("../../../docs/problems/not-found.md"),
@@ -40,6 +41,8 @@ pub fn text(kind: Kind) -> &'static str {
         Kind::Invalid => include_str!("../../../docs/problems/invalid.md"),
         Kind::IdempotencyKeyReused => include_str!("../../../docs/problems/idempotency-key-reused.md"),
         Kind::TooManyVerifications => include_str!("../../../docs/problems/too-many-verifications.md"),
+        Kind::TooManyRequests => include_str!("../../../docs/problems/too-many-requests.md"),
+        Kind::HeadTooLarge => include_str!("../../../docs/problems/head-too-large.md"),
         Kind::Internal => include_str!("../../../docs/problems/internal.md"),
         Kind::Unavailable => include_str!("../../../docs/problems/unavailable.md"),
     }

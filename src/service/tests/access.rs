@@ -1,5 +1,7 @@
 //! Who may do what, and how much.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
@@ -53,7 +55,7 @@ async fn what_is_another_s_is_not_there() {
     assert_eq!(service.domain_list(&own, &DomainFilter::default(), None, 50).await.unwrap().items.len(), 2);
     assert_eq!(service.client_list(&own, None, 50).await.unwrap().items.len(), 1);
     assert_eq!(word(service.domain_register(&foreign, &registration(other.id, "example.test")).await), {
-        Error::DomainTaken.to_string()
+        Error::DomainTaken { claim: None }.to_string()
     });
     assert_eq!(
         word(service.domain_register(&own, &registration(row.client_id, "example.test")).await),
@@ -151,7 +153,7 @@ async fn a_key_opens_until_it_is_revoked() {
     assert_eq!((operator.role, operator.client_id), (Role::Operator, None));
 
     let client = world.client(Tier::Velocity).await;
-    let request = KeyRequest { role: Role::Client, client_id: Some(client.id), name: None };
+    let request = KeyRequest { role: Role::Client, client_id: Some(client.id), name: None, expires_in: None };
     let (row, secret) = service.key_create(&request).await.unwrap();
     let caller = service.authenticate(secret.expose_secret()).await.unwrap().unwrap();
     assert_eq!((caller.role, caller.client_id, caller.key_id), (Role::Client, Some(client.id), row.id));
@@ -167,7 +169,7 @@ async fn a_key_opens_until_it_is_revoked() {
 #[tokio::test]
 async fn a_revocation_elsewhere_holds_within_five_seconds() {
     let world = World::new().await;
-    let request = KeyRequest { role: Role::Operator, client_id: None, name: Some("x".to_owned()) };
+    let request = KeyRequest { role: Role::Operator, client_id: None, name: Some("x".to_owned()), expires_in: None };
     let (row, secret) = world.service.key_create(&request).await.unwrap();
     let open = async || world.service.authenticate(secret.expose_secret()).await.unwrap().is_some();
     assert!(open().await);
@@ -179,10 +181,38 @@ async fn a_revocation_elsewhere_holds_within_five_seconds() {
 }
 
 #[tokio::test]
+async fn a_key_that_expires_does_so_to_the_moment() {
+    let world = World::new().await;
+    let create = async |expires_in| {
+        let request = KeyRequest { role: Role::Operator, client_id: None, name: None, expires_in: Some(expires_in) };
+        world.service.key_create(&request).await
+    };
+    let (row, secret) = create(Duration::from_secs(7)).await.unwrap();
+    assert_eq!(row.expires_at, Some(world.hand.now() + TimeDelta::seconds(7)));
+    let open = async || match world.service.authenticate(secret.expose_secret()).await {
+        Ok(caller) => caller.is_some().to_string(),
+        Err(fault) => fault.to_string(),
+    };
+    world.pass(TimeDelta::seconds(3));
+    assert_eq!(open().await, "true", "and it is remembered for 5 seconds, which would be too long");
+    world.pass(TimeDelta::milliseconds(3_999));
+    assert_eq!(open().await, "true", "one moment left");
+    world.pass(TimeDelta::milliseconds(1));
+    let shown = row.expires_at.unwrap().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    assert_eq!(open().await, format!("the key has expired at {shown}; ask for a new one"));
+    world.service.key_revoke(row.id).await.unwrap();
+    assert_eq!(open().await, "false", "of a revoked one nothing is said");
+    for wrong in [Duration::ZERO, Duration::from_millis(999), Duration::from_hours(24 * 3_651)] {
+        assert_eq!(word(create(wrong).await), "invalid /expires_in", "{wrong:?}");
+    }
+}
+
+#[tokio::test]
 async fn keys_are_whose_they_must_be() {
     let world = World::new().await;
-    let create =
-        async |role, client_id| word(world.service.key_create(&KeyRequest { role, client_id, name: None }).await);
+    let create = async |role, client_id| {
+        word(world.service.key_create(&KeyRequest { role, client_id, name: None, expires_in: None }).await)
+    };
     assert_eq!(create(Role::Client, None).await, "invalid /client_id");
     assert_eq!(create(Role::Operator, Some(Uuid::nil())).await, "invalid /client_id");
     assert_eq!(create(Role::Client, Some(Uuid::nil())).await, "no such client");

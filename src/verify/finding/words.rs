@@ -7,6 +7,7 @@ mod advice;
 mod dkim;
 mod dmarc;
 mod mx;
+mod ownership;
 mod spf;
 mod vantage;
 mod zone;
@@ -107,6 +108,7 @@ pub fn message(finding: &Finding) -> String {
         Finding::Zone(finding) => zone::message(finding),
         Finding::Vantage(finding) => vantage::message(finding),
         Finding::Advice(finding) => advice::message(finding),
+        Finding::Ownership(finding) => ownership::message(finding),
     }
 }
 
@@ -120,5 +122,6 @@ pub fn fix(finding: &Finding, place: &Place<'_>) -> String {
         Finding::Zone(finding) => zone::fix(finding, place),
         Finding::Vantage(finding) => vantage::fix(finding, place),
         Finding::Advice(finding) => advice::fix(finding, place),
+        Finding::Ownership(finding) => ownership::fix(finding, place),
     }
 }

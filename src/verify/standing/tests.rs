@@ -21,7 +21,7 @@ fn check(why: &str, start: Standing, history: &[(i64, char)], expected: &str) {
         };
         let verdicts = Verdicts { spf: Verdict::Valid, dkim, dmarc: Verdict::Valid, mx: Verdict::Valid };
         let now = DateTime::UNIX_EPOCH + Duration::hours(*hours);
-        let (next, happenings) = after(&standing, verdicts, now, PATIENCE);
+        let (next, happenings) = after(&standing, verdicts, Control::Proven, now, PATIENCE);
         standing = next;
         shown.extend(happenings.iter().map(|happening| match happening {
             Happening::Stale => format!("{hours}:stale"),

@@ -109,6 +109,8 @@ fn settings(lease: Duration) -> Settings {
         lease,
         concurrency: 16,
         history_keep: Duration::from_hours(24 * 90),
+        audit_keep: Duration::from_hours(24 * 400),
+        rate_limits: sendready::config::rates::RateLimits::default(),
         sending: Bounds { bounce_max: 0.05, spam_max: 0.003 },
         profiles: BTreeMap::from([(PROVIDER.to_owned(), profile)]),
     }

@@ -5,16 +5,19 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::verify::purpose::{Purpose, Verdict};
-use crate::verify::standing::{Flags, Happening, Patience, Standing, Status, SuspendedReason, Verdicts, after};
+use crate::verify::standing::{
+    Control, Flags, Happening, Patience, Standing, Status, SuspendedReason, Verdicts, after,
+};
 
 const PATIENCE: Patience =
     Patience { grace: Duration::minutes(30), recovery_hold: Duration::minutes(7), stale_limit: Duration::minutes(20) };
 
-/// One report of a history.
+/// One report of a history. Control once proven stays, but nothing here may rest on that.
 #[derive(Debug, Clone, Copy)]
 struct Report {
     at: DateTime<Utc>,
     verdicts: Verdicts,
+    control: Control,
 }
 
 impl Report {
@@ -49,11 +52,12 @@ fn verdicts() -> impl Strategy<Value = Verdicts> {
 }
 
 fn history() -> impl Strategy<Value = Vec<Report>> {
-    vec((0i64..15, verdicts()), 0..80).prop_map(|steps| {
+    let control = prop_oneof![Just(Control::Proven), Just(Control::Unproven)];
+    vec((0i64..15, verdicts(), control), 0..80).prop_map(|steps| {
         let mut at = DateTime::UNIX_EPOCH;
-        let report = |(minutes, verdicts)| {
+        let report = |(minutes, verdicts, control)| {
             at += Duration::minutes(minutes);
-            Report { at, verdicts }
+            Report { at, verdicts, control }
         };
         steps.into_iter().map(report).collect()
     })
@@ -128,10 +132,12 @@ fn suspension(history: &[Report], began: usize) -> Option<SuspendedReason> {
 /// What a whole history comes to: status, its reason, and since when there is trouble.
 fn outcome(start: &Standing, history: &[Report]) -> (Status, Option<SuspendedReason>, Option<DateTime<Utc>>) {
     let mut rest = match start.status {
-        Status::Pending => match history.iter().position(Report::is_well) {
-            Some(verified) => &history[verified + 1..],
-            None => return (Status::Pending, None, None),
-        },
+        Status::Pending => {
+            match history.iter().position(|report| report.is_well() && report.control == Control::Proven) {
+                Some(verified) => &history[verified + 1..],
+                None => return (Status::Pending, None, None),
+            }
+        }
         Status::Active => history,
         Status::Suspended | Status::Deleted => return (start.status, start.suspended_reason, None),
     };
@@ -174,7 +180,7 @@ proptest! {
         let mut standing = start;
         for (index, report) in history.iter().enumerate() {
             let before = standing;
-            let (now, happenings) = after(&before, report.verdicts, report.at, PATIENCE);
+            let (now, happenings) = after(&before, report.verdicts, report.control, report.at, PATIENCE);
             standing = now;
             let past = &history[..=index];
             prop_assert_eq!(standing.flags, flags(start.flags, past));
@@ -193,14 +199,14 @@ proptest! {
         let mut standing = start;
         let mut at = DateTime::UNIX_EPOCH;
         for report in &history {
-            (standing, _) = after(&standing, report.verdicts, report.at, PATIENCE);
+            (standing, _) = after(&standing, report.verdicts, report.control, report.at, PATIENCE);
             at = report.at;
         }
         let unknown = Verdicts {
             spf: Verdict::Unknown, dkim: Verdict::Unknown, dmarc: Verdict::Unknown, mx: Verdict::Unknown,
         };
         let now = at + Duration::minutes(gap);
-        let (later, happenings) = after(&standing, unknown, now, PATIENCE);
+        let (later, happenings) = after(&standing, unknown, Control::Unproven, now, PATIENCE);
         prop_assert_eq!(later.flags, standing.flags);
         prop_assert_eq!(later.recovering_since, standing.recovering_since);
         let is_short = standing.stale_since.is_none_or(|since| now - since < PATIENCE.stale_limit);

@@ -1,0 +1,3 @@
+//! Whose a domain is, on real servers.
+
+mod real;
