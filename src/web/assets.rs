@@ -21,6 +21,7 @@ pub static HTMX: Asset = Asset::new("htmx.js", JAVASCRIPT, include_bytes!("../..
 
 /// What the setup page does with script.
 pub static SETUP: Asset = Asset::new("setup.js", JAVASCRIPT, include_bytes!("../../assets/setup.js"));
+
 /// Puts moments into the reader's own zone.
 pub static TIME: Asset = Asset::new("time.js", JAVASCRIPT, include_bytes!("../../assets/time.js"));
 

@@ -91,6 +91,7 @@ fn routes(domain: Uuid, check: &str, link: &str) -> Vec<(&'static str, String)> 
         ("GET", "/".to_owned()),
         ("GET", "/domains".to_owned()),
         ("GET", "/clients".to_owned()),
+        ("GET", "/audit".to_owned()),
         ("GET", of_domain("")),
         ("GET", of_domain("/requirements")),
         ("GET", of_domain(&format!("/checks/{check}"))),
@@ -100,6 +101,7 @@ fn routes(domain: Uuid, check: &str, link: &str) -> Vec<(&'static str, String)> 
         ("POST", of_domain("/suspend")),
         ("POST", of_domain("/activate")),
         ("POST", of_domain("/requirements")),
+        ("POST", of_domain("/transfer")),
         ("POST", of_domain("/setup-links")),
         ("POST", of_domain(&format!("/setup-links/{link}/revoke"))),
     ]
@@ -139,7 +141,9 @@ async fn nobody_gets_in_without_an_operator_s_key() {
             assert_eq!(answer.status, 303, "{method} {path}");
         }
     }
-    for (key, said) in [(&client_key, "not an operator"), (&hook_key, "not an operator"), (&"sr_x".to_owned(), "not known")] {
+    for (key, said) in
+        [(&client_key, "not an operator"), (&hook_key, "not an operator"), (&"sr_x".to_owned(), "not known")]
+    {
         let answer = post(&house, "/sign-in", &[], &[("key", key)]).await;
         check_page(&answer, 403, "That did not work");
         assert!(answer.text.replace("&#39;", "'").contains(said), "{}", answer.text);
@@ -212,7 +216,8 @@ async fn a_session_ends_with_its_key_and_with_time_and_survives_a_restart() {
         sendready::chance::Chance::System,
     );
     let health = sendready::http::health::Health::default();
-    let router = sendready::http::router_with(again.clone(), health.clone(), None, sendready::web::router(again, health));
+    let router =
+        sendready::http::router_with(again.clone(), health.clone(), None, sendready::web::router(again, health));
     let request = Request::get("/").header("cookie", &visitor.cookie).body(Body::empty()).unwrap();
     let answer = tower::ServiceExt::oneshot(router, request).await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -309,8 +314,24 @@ async fn what_is_done_is_done_and_said() {
     check_page(&visitor.get(revoke.header("location")).await, 200, "The setup link is revoked");
     let again = visitor.post(&format!("{path}/setup-links/{link}/revoke"), &[]).await;
     check_page(&again, 404, "There is no setup link");
+    check_page(&visitor.post(&format!("{path}/transfer"), &[("client_id", "x")]).await, 422, "This could not be done");
+    let other = house.client("velocity").await.to_string();
+    let transfer = visitor.post(&format!("{path}/transfer"), &[("client_id", &other)]).await;
+    check_page(&visitor.get(transfer.header("location")).await, 200, "belong to the other client now");
+    let shown = house.operator("GET", &path.replace("/domains", "/v1/domains"), None).await.json();
+    assert_eq!(shown["client_id"], other);
     let accepted = visitor.post("/breaker/accept", &[]).await;
     check_page(&visitor.get(accepted.header("location")).await, 200, "is accepted");
+    let audit = house.operator("GET", "/v1/audit?limit=7", None).await.json();
+    let written = |row: &serde_json::Value| {
+        format!("{} {} {}", row["operation"], row["outcome"], row["path"])
+            .replace('"', "")
+            .replace(&domain.to_string(), "ID")
+    };
+    let written: Vec<String> = audit["data"].as_array().unwrap().iter().map(written).collect();
+    assert!(written.contains(&"domain_transfer done /domains/ID/transfer".to_owned()), "{written:#?}");
+    assert!(written.contains(&"setup_link_create done /domains/ID/setup-links".to_owned()), "{written:#?}");
+    check_page(&visitor.get(&format!("/audit?domain={domain}")).await, 200, "<code>domain_change</code>");
 }
 
 #[tokio::test]
@@ -322,7 +343,8 @@ async fn requirements_are_read_as_the_api_reads_them() {
     check_page(&visitor.get(&path).await, 200, ">s1</textarea>");
     let same = [("dkim", "s1"), ("includes", ""), ("ips", ""), ("mx", ""), ("policy", ""), ("record", ""), ("rua", "")];
     assert_eq!(visitor.post(&path, &same).await.header("location"), format!("/domains/{domain}?done=unchanged"));
-    let with = |name: &'static str, value: &'static str| same.map(|field| if field.0 == name { (name, value) } else { field });
+    let with =
+        |name: &'static str, value: &'static str| same.map(|field| if field.0 == name { (name, value) } else { field });
     for (name, value, said) in [
         ("mx", "10 mx1.example.net\r\nnonsense", "line 2: must be a preference and a host"),
         ("ips", "192.0.2.0/24", "must be an IPv4 or IPv6 address"),
@@ -355,8 +377,14 @@ async fn texts_of_strangers_are_texts() {
         SELECT randomblob(16), client_id, '\"><script>alert(3)</script>', 'active', '2027-01-15T09:00:00+00:00' FROM email_domains LIMIT 1";
     raw_sql(AssertSqlSafe(row)).execute(pool).await.unwrap();
     let visitor = Visitor::operator(&house).await;
-    let pages = ["/".to_owned(), "/domains".to_owned(), "/clients".to_owned(), format!("/domains/{domain}"),
-        format!("/domains/{domain}/checks/{check}"), "/domains?q=%3Cscript%3E&client=%22%3E%3Cscript%3E".to_owned()];
+    let pages = [
+        "/".to_owned(),
+        "/domains".to_owned(),
+        "/clients".to_owned(),
+        format!("/domains/{domain}"),
+        format!("/domains/{domain}/checks/{check}"),
+        "/domains?q=%3Cscript%3E&client=%22%3E%3Cscript%3E".to_owned(),
+    ];
     for path in pages {
         let page = visitor.get(&path).await;
         assert_eq!(page.status, 200, "{path}");

@@ -235,6 +235,13 @@ impl Known {
             let text = "Many domains turned bad at once, so nobody is demoted. The overview says more.";
             notes.push(note("warn", "The fleet breaker is open", text, None));
         }
+        if let Some(proof) = self.view.ownership.as_ref().filter(|proof| !proof.verified) {
+            let text = format!(
+                "Its client has not shown yet that the name is its own: {} is to hold {}.",
+                proof.name, proof.value
+            );
+            notes.push(note("wait", "Whose it is is not proven", &text, None));
+        }
         if row.status == Status::Deleted {
             notes.push(note(
                 "wait",

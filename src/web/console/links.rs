@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use crate::service::setup_links::EXPIRES_IN;
 use crate::web::console::Console;
-use crate::web::console::act::{Act, act};
+use crate::web::console::act::{Act, act, nothing};
 use crate::web::console::actions::{back, id_of};
 use crate::web::console::domain;
 use crate::web::console::posted::Posted;
@@ -22,7 +22,7 @@ pub(super) async fn create(
     let id = id_of(&id)?;
     let what = Act { operation: "setup_link_create", domain_id: Some(id) };
     let made = console.service.setup_link_create(&posted.session.caller, id, EXPIRES_IN);
-    let (_, token) = act(&console, &posted, what, made).await?;
+    let (_, token) = act(&console.service, &posted, what, made, |(link, _)| Some(link.id)).await?;
     let url = format!("{}/setup/{}", console.service.settings().public_url, token.expose_secret());
     domain::show(&console, &posted.session, id, None, Some(url)).await
 }
@@ -35,6 +35,7 @@ pub(super) async fn revoke(
 ) -> Result<Response, Refusal> {
     let (id, link_id) = (id_of(&id)?, id_of(&link_id)?);
     let what = Act { operation: "setup_link_revoke", domain_id: Some(id) };
-    act(&console, &posted, what, console.service.setup_link_revoke(&posted.session.caller, id, link_id)).await?;
+    let service = &console.service;
+    act(service, &posted, what, service.setup_link_revoke(&posted.session.caller, id, link_id), nothing).await?;
     Ok(back(id, "revoked"))
 }

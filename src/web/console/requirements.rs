@@ -19,7 +19,7 @@ use crate::service::requirements::{
 };
 use crate::service::{Error, FieldFault};
 use crate::verify::expectation::{DkimExpectation, DkimKey, Expectation, MxExpectation};
-use crate::web::console::act::{Act, act};
+use crate::web::console::act::{Act, act, nothing};
 use crate::web::console::actions::{back, id_of};
 use crate::web::console::posted::{Form, Posted};
 use crate::web::console::refusal::Refusal;
@@ -248,7 +248,8 @@ pub(super) async fn change(
     }
     let patch = DomainPatch { requirements: given, bind: typed.bind, ..DomainPatch::default() };
     let what = Act { operation: "domain_change", domain_id: Some(id) };
-    match act(&console, &posted, what, service.domain_change(&posted.session.caller, id, &patch)).await {
+    let change = service.domain_change(&posted.session.caller, id, &patch);
+    match act(service, &posted, what, change, nothing).await {
         Ok(_) => Ok(back(id, "requirements")),
         Err(Refusal::Fault(Error::Invalid(faults))) => {
             Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &posted.session, &view, typed, faults))
