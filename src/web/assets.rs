@@ -21,14 +21,15 @@ pub static HTMX: Asset = Asset::new("htmx.js", JAVASCRIPT, include_bytes!("../..
 
 /// What the setup page does with script.
 pub static SETUP: Asset = Asset::new("setup.js", JAVASCRIPT, include_bytes!("../../assets/setup.js"));
-/// Puts moments into the reader's own zone.
-pub static TIME: Asset = Asset::new("time.js", JAVASCRIPT, include_bytes!("../../assets/time.js"));
+
+/// What the console does with script.
+pub static CONSOLE: Asset = Asset::new("console.js", JAVASCRIPT, include_bytes!("../../assets/console.js"));
 
 /// RFC 9239 §6.
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Every asset.
-static ALL: [&Asset; 5] = [&STYLE, &ICON, &HTMX, &SETUP, &TIME];
+static ALL: [&Asset; 5] = [&STYLE, &ICON, &HTMX, &SETUP, &CONSOLE];
 
 /// How many hexadecimal digits of its hash a name carries: 64 bits, for names that differ, not for secrets.
 const HASH_DIGITS: usize = 16;

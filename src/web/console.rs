@@ -5,6 +5,7 @@
 
 mod act;
 mod actions;
+mod audit;
 mod breaker;
 mod chart;
 mod check;
@@ -67,6 +68,7 @@ enum Part {
     Overview,
     Domains,
     Clients,
+    Audit,
 }
 
 impl Frame {
@@ -90,6 +92,7 @@ impl Frame {
             Part::Overview => "overview",
             Part::Domains => "domains",
             Part::Clients => "clients",
+            Part::Audit => "audit",
         }
     }
 }
@@ -106,11 +109,13 @@ pub(super) fn router(service: Service, health: Health) -> Router {
         .route("/domains/{id}/verify", post(actions::verify))
         .route("/domains/{id}/suspend", post(actions::suspend))
         .route("/domains/{id}/activate", post(actions::activate))
+        .route("/domains/{id}/transfer", post(actions::transfer))
         .route("/domains/{id}/requirements", get(requirements::form).post(requirements::change))
         .route("/domains/{id}/setup-links", post(links::create))
         .route("/domains/{id}/setup-links/{link_id}/revoke", post(links::revoke))
         .route("/domains/{id}/checks/{check_id}", get(check::check))
         .route("/clients", get(clients::clients))
+        .route("/audit", get(audit::audit))
         .route("/breaker/accept", post(breaker::accept))
         .with_state(console)
 }

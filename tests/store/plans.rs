@@ -443,6 +443,20 @@ async fn the_console_walks_indexes(world: World) {
         ))
         .await;
     world.run("UPDATE email_domains SET suspends_at = created_at WHERE domain LIKE 'd1_.example'").await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_webhook_endpoints (id, url, events, secret, older_secrets, enabled, well_at, created_at, \
+             updated_at) SELECT {row_id}, 'https://a.example/', '', '', '[]', TRUE, '{now}'{cast}, '{now}'{cast}, '{now}'{cast} \
+             FROM email_domains WHERE domain LIKE 'd1__.example'"
+        ))
+        .await;
+    world
+        .run(&format!(
+            "INSERT INTO sendready_webhook_deliveries (endpoint_id, event_id, kind, body, created_at, status, attempts, \
+             asked) SELECT p.id, e.id, e.kind, '', e.at, 'delivered', 1, FALSE FROM sendready_events AS e \
+             CROSS JOIN (SELECT id FROM sendready_webhook_endpoints LIMIT 1) AS p"
+        ))
+        .await;
     // What was just written, an index alone cannot answer for in PostgreSQL until it was vacuumed.
     world.run(if cast.is_empty() { "ANALYZE" } else { "VACUUM ANALYZE" }).await;
     let plan = async |name: &str, parameters: &[String]| plan(&world, name, parameters).await;

@@ -1,8 +1,9 @@
-//! The one door through which every change of the console goes.
+//! The one door through which every change of the console goes: it is written down before it is made.
 
 use uuid::Uuid;
 
-use crate::web::console::Console;
+use crate::service::audit::Doing;
+use crate::service::{Error, Service};
 use crate::web::console::posted::Posted;
 use crate::web::console::refusal::Refusal;
 
@@ -15,24 +16,29 @@ pub(super) struct Act {
     pub(super) domain_id: Option<Uuid>,
 }
 
-/// Makes a change. Whatever stands around changes, such as who made which, stands here.
+/// Makes a change, written down with who makes it. `made` names what it made.
 ///
 /// # Errors
 ///
-/// Those of `work`.
+/// [`Error::Store`], when it could not be written down, and was not made; those of `work`.
 pub(super) async fn act<T>(
-    _: &Console,
+    service: &Service,
     posted: &Posted,
     act: Act,
-    work: impl Future<Output = Result<T, crate::service::Error>>,
+    work: impl Future<Output = Result<T, Error>>,
+    made: impl FnOnce(&T) -> Option<Uuid>,
 ) -> Result<T, Refusal> {
-    let made = work.await?;
-    tracing::info!(
-        key.id = %posted.session.caller.key_id,
-        domain.id = act.domain_id.map(|id| id.to_string()),
-        operation = act.operation,
-        "An operator did {} at the console",
-        act.operation
-    );
-    Ok(made)
+    let doing = Doing {
+        path: posted.path.clone(),
+        domain_id: act.domain_id,
+        request_id: posted.request_id.clone(),
+        peer: posted.peer.map(|address| address.to_canonical().to_string()),
+        ..Doing::by(&posted.session.caller, act.operation)
+    };
+    Ok(service.audited(&doing, work, made).await?)
+}
+
+/// What made nothing.
+pub(super) fn nothing<T>(_: &T) -> Option<Uuid> {
+    None
 }

@@ -1,14 +1,14 @@
 //! One check: what it found, and everything that DNS said.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
 
-use crate::web::console::actions::id_of;
 use crate::web::console::domain::history::CheckLine;
 use crate::web::console::evidence::{self, Asked};
-use crate::web::console::refusal::Refusal;
+use crate::web::console::refusal::{At, Refusal};
 use crate::web::console::session::SignedIn;
 use crate::web::console::{Console, Frame, Part};
 use crate::web::page::Page;
@@ -31,9 +31,8 @@ struct CheckPage {
 pub(super) async fn check(
     State(console): State<Console>,
     SignedIn(session): SignedIn,
-    Path((id, check_id)): Path<(String, String)>,
+    At((id, check_id)): At<(Uuid, Uuid)>,
 ) -> Result<Response, Refusal> {
-    let (id, check_id) = (id_of(&id)?, id_of(&check_id)?);
     let domain = console.service.domain_get(&session.caller, id).await?;
     let check = console.service.check(&session.caller, id, check_id).await?;
     let page = CheckPage {

@@ -7,7 +7,7 @@ mod records;
 mod timeline;
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -19,13 +19,12 @@ use crate::service::readiness::ReadinessView;
 use crate::service::records::RecordsView;
 use crate::service::{Caller, Error, Service};
 use crate::verify::standing::Status;
-use crate::web::console::actions::id_of;
 use crate::web::console::domain::history::{CheckLine, DeliveryLine, EventLine, LinkLine};
 use crate::web::console::domain::mailboxes::MailboxCard;
 use crate::web::console::domain::records::RecordLine;
 use crate::web::console::domain::timeline::Timeline;
 use crate::web::console::evidence::{self, Asked};
-use crate::web::console::refusal::{Refusal, sentence};
+use crate::web::console::refusal::{At, Refusal, sentence};
 use crate::web::console::session::SignedIn;
 use crate::web::console::words::{self, Flag, Mark};
 use crate::web::console::{Console, Frame, Part};
@@ -105,10 +104,10 @@ struct Ready {
 pub(super) async fn domain(
     State(console): State<Console>,
     SignedIn(session): SignedIn,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    show(&console, &session, id_of(&id)?, query.as_deref(), None).await
+    show(&console, &session, id, query.as_deref(), None).await
 }
 
 /// The page of a domain, with what was just done or made.
@@ -234,6 +233,13 @@ impl Known {
         if self.records.as_ref().is_some_and(|records| records.breaker_open) {
             let text = "Many domains turned bad at once, so nobody is demoted. The overview says more.";
             notes.push(note("warn", "The fleet breaker is open", text, None));
+        }
+        if let Some(proof) = self.view.ownership.as_ref().filter(|proof| !proof.verified) {
+            let text = format!(
+                "Its client has not shown yet that the name is its own: {} is to hold {}.",
+                proof.name, proof.value
+            );
+            notes.push(note("wait", "Whose it is is not proven", &text, None));
         }
         if row.status == Status::Deleted {
             notes.push(note(

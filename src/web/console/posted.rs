@@ -11,6 +11,7 @@ use axum::http::{Extensions, HeaderMap, HeaderName};
 
 use crate::http::json::octets;
 use crate::http::query::decoded;
+use crate::http::request::{Peer, Whose};
 use crate::service::console::Session;
 use crate::web::console::Console;
 use crate::web::console::refusal::Refusal;
@@ -30,6 +31,12 @@ const FIELDS_MAX: usize = 64;
 pub(super) struct Posted {
     pub(super) session: Session,
     pub(super) form: Form,
+    /// Where it was posted to.
+    pub(super) path: String,
+    /// By which request.
+    pub(super) request_id: Option<String>,
+    /// From where.
+    pub(super) peer: Option<IpAddr>,
 }
 
 impl FromRequest<Console> for Posted {
@@ -38,8 +45,13 @@ impl FromRequest<Console> for Posted {
     async fn from_request(request: Request, console: &Console) -> Result<Posted, Refusal> {
         let (mut parts, body) = request.into_parts();
         let SignedIn(session) = SignedIn::from_request_parts(&mut parts, console).await?;
+        let (path, peer) = (parts.uri.path().to_owned(), peer(&parts.extensions));
+        let request_id = parts.extensions.get::<Whose>().and_then(Whose::request_id).map(str::to_owned);
         let form = Form::from_request(Request::from_parts(parts, body), console).await?;
-        if session.owns_form(form.text(TOKEN_FIELD)) { Ok(Posted { session, form }) } else { Err(Refusal::Foreign) }
+        match session.owns_form(form.text(TOKEN_FIELD)) {
+            true => Ok(Posted { session, form, path, request_id, peer }),
+            false => Err(Refusal::Foreign),
+        }
     }
 }
 
@@ -88,11 +100,9 @@ fn is_from_here(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The address that a request comes from; nothing where nobody says.
-///
-/// The server does not say it yet; whoever teaches it to has this one place to tell.
-pub(super) fn peer(_: &Extensions) -> Option<IpAddr> {
-    None
+/// The address that a request comes from; nothing in process.
+pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<Peer>().map(|peer| peer.address)
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Why there is no page to show: always a page that says what to do.
 
 use askama::Template;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 
 use crate::http::problem::{Problem, RETRY_AFTER_DEFAULT};
 use crate::service::Error;
@@ -35,6 +38,18 @@ pub(super) enum Refusal {
 impl From<Error> for Refusal {
     fn from(fault: Error) -> Refusal {
         Refusal::Fault(fault)
+    }
+}
+
+/// The ids of a path. What is none names nothing.
+#[derive(Debug)]
+pub(super) struct At<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<At<T>, Refusal> {
+        Path::<T>::from_request_parts(parts, state).await.map(|Path(ids)| At(ids)).map_err(|_| Refusal::NotFound)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::str::FromStr;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
@@ -19,10 +19,10 @@ use crate::service::requirements::{
 };
 use crate::service::{Error, FieldFault};
 use crate::verify::expectation::{DkimExpectation, DkimKey, Expectation, MxExpectation};
-use crate::web::console::act::{Act, act};
-use crate::web::console::actions::{back, id_of};
+use crate::web::console::act::{Act, act, nothing};
+use crate::web::console::actions::back;
 use crate::web::console::posted::{Form, Posted};
-use crate::web::console::refusal::Refusal;
+use crate::web::console::refusal::{At, Refusal};
 use crate::web::console::session::SignedIn;
 use crate::web::console::{Console, Frame, Part};
 use crate::web::page::Page;
@@ -223,9 +223,9 @@ fn wanted(console: &Console, view: &DomainView) -> Result<Expectation, Refusal> 
 pub(super) async fn form(
     State(console): State<Console>,
     SignedIn(session): SignedIn,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
 ) -> Result<Response, Refusal> {
-    let view = console.service.domain_get(&session.caller, id_of(&id)?).await?;
+    let view = console.service.domain_get(&session.caller, id).await?;
     let typed = Typed::of(&wanted(&console, &view)?);
     Ok(page(StatusCode::OK, &session, &view, typed, Vec::new()))
 }
@@ -233,10 +233,10 @@ pub(super) async fn form(
 /// `POST /domains/{id}/requirements`.
 pub(super) async fn change(
     State(console): State<Console>,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     posted: Posted,
 ) -> Result<Response, Refusal> {
-    let (service, id) = (&console.service, id_of(&id)?);
+    let service = &console.service;
     let view = service.domain_get(&posted.session.caller, id).await?;
     let typed = Typed::in_form(&posted.form);
     let given = match typed.changed(&Typed::of(&wanted(&console, &view)?)) {
@@ -248,7 +248,8 @@ pub(super) async fn change(
     }
     let patch = DomainPatch { requirements: given, bind: typed.bind, ..DomainPatch::default() };
     let what = Act { operation: "domain_change", domain_id: Some(id) };
-    match act(&console, &posted, what, service.domain_change(&posted.session.caller, id, &patch)).await {
+    let change = service.domain_change(&posted.session.caller, id, &patch);
+    match act(service, &posted, what, change, nothing).await {
         Ok(_) => Ok(back(id, "requirements")),
         Err(Refusal::Fault(Error::Invalid(faults))) => {
             Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &posted.session, &view, typed, faults))
