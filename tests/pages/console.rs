@@ -242,15 +242,15 @@ async fn forms_from_elsewhere_change_nothing() {
             continue;
         }
         let own = visitor.form_token.as_str();
-        let cases: [(&str, &[(&str, &str)], &str); 5] = [
-            ("no token", &[cookie], ""),
-            ("another session's token", &[cookie], other.form_token.as_str()),
-            ("half a token", &[cookie], &own[..20]),
-            ("another site", &[cookie, ("sec-fetch-site", "cross-site")], own),
-            ("a neighbour", &[cookie, ("sec-fetch-site", "same-site")], own),
+        let cases = [
+            ("no token", vec![cookie], ""),
+            ("another session's token", vec![cookie], other.form_token.as_str()),
+            ("half a token", vec![cookie], &own[..20]),
+            ("another site", vec![cookie, ("sec-fetch-site", "cross-site")], own),
+            ("a neighbour", vec![cookie, ("sec-fetch-site", "same-site")], own),
         ];
         for (why, headers, token) in cases {
-            let answer = post(&house, &path, headers, &[("form_token", token)]).await;
+            let answer = post(&house, &path, &headers, &[("form_token", token)]).await;
             check_page(&answer, 403, "This form is out of date");
             assert_eq!(answer.header("set-cookie"), "", "{why}: {path}");
         }
@@ -322,7 +322,7 @@ async fn what_is_done_is_done_and_said() {
     assert_eq!(shown["client_id"], other);
     let accepted = visitor.post("/breaker/accept", &[]).await;
     check_page(&visitor.get(accepted.header("location")).await, 200, "is accepted");
-    let audit = house.operator("GET", "/v1/audit?limit=7", None).await.json();
+    let audit = house.operator("GET", "/v1/audit", None).await.json();
     let written = |row: &serde_json::Value| {
         format!("{} {} {}", row["operation"], row["outcome"], row["path"])
             .replace('"', "")
@@ -452,7 +452,7 @@ async fn the_list_is_found_by_its_filters_and_read_to_its_end() {
     assert_eq!(count(&visitor.get("/domains").await.text), 50);
     assert_eq!(read("/domains").await, 120);
     assert_eq!(read("/domains?q=ODD").await, 60);
-    assert_eq!(read("/domains?q=even1").await, 10, "10, 12, … 18, 100, 102, … 108, 110, …");
+    assert_eq!(read("/domains?q=even1").await, 16, "10, 12, … 18 and 100, 102, … 120");
     assert_eq!(read("/domains?status=suspended").await, 12);
     assert_eq!(read("/domains?failing=spf").await, 40);
     assert_eq!(read(&format!("/domains?client={client}&q=o")).await, 60);

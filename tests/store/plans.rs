@@ -451,11 +451,11 @@ async fn the_console_walks_indexes(world: World) {
         ))
         .await;
     world
-        .run(&format!(
+        .run(
             "INSERT INTO sendready_webhook_deliveries (endpoint_id, event_id, kind, body, created_at, status, attempts, \
              asked) SELECT p.id, e.id, e.kind, '', e.at, 'delivered', 1, FALSE FROM sendready_events AS e \
              CROSS JOIN (SELECT id FROM sendready_webhook_endpoints LIMIT 1) AS p"
-        ))
+        )
         .await;
     // What was just written, an index alone cannot answer for in PostgreSQL until it was vacuumed.
     world.run(if cast.is_empty() { "ANALYZE" } else { "VACUUM ANALYZE" }).await;

@@ -29,7 +29,7 @@ use crate::web::console::session::SignedIn;
 use crate::web::console::words::{self, Flag, Mark};
 use crate::web::console::{Console, Frame, Part};
 use crate::web::page::Page;
-use crate::web::shown::{Moment, plain};
+use crate::web::shown::{Moment, Piece, plain, sentence as pieces};
 
 /// How many checks the picture over time goes back.
 const TIMELINE_CHECKS: u32 = 200;
@@ -45,6 +45,9 @@ const LINKS: u32 = 50;
 
 /// The most replies of the latest check that the page shows; all of them have a page of their own.
 const REPLIES_MAX: usize = 40;
+
+/// The most letters of a reason.
+const REASON_CHARACTERS_MAX: usize = 400;
 
 /// The most letters of a name.
 const NAME_CHARACTERS_MAX: usize = 253;
@@ -97,7 +100,8 @@ struct Ready {
     may_warm_up: bool,
     used: u32,
     limit: u32,
-    reasons: Vec<(&'static str, String, &'static str)>,
+    /// Each with its code, what is so, and what would lift it.
+    reasons: Vec<(&'static str, Vec<Piece>, Vec<Piece>)>,
 }
 
 /// `GET /domains/{id}`.
@@ -223,7 +227,7 @@ impl Known {
             notes.push(note("bad", "It is suspended", words::suspended(reason), None));
         }
         if row.status == Status::Active && row.suspends_at.is_some() {
-            let text = "Its records have been wrong since it was verified. Unless they are mended, it is suspended at";
+            let text = "Its records are wrong. Unless they are mended, it is suspended at";
             notes.push(note("warn", "It is at risk", text, row.suspends_at));
         }
         if row.stale_since.is_some() {
@@ -264,7 +268,13 @@ impl Known {
 impl Ready {
     fn of(view: &ReadinessView) -> Ready {
         let readiness = &view.readiness;
-        let reasons = readiness.reasons.iter().map(|reason| (reason.code(), reason.message(), reason.fix()));
+        let reasons = readiness.reasons.iter().map(|reason| {
+            (
+                reason.code(),
+                pieces(&reason.message(), REASON_CHARACTERS_MAX),
+                pieces(reason.fix(), REASON_CHARACTERS_MAX),
+            )
+        });
         Ready {
             may_send: readiness.may_send,
             may_warm_up: readiness.may_warm_up,

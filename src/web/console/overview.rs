@@ -216,7 +216,7 @@ fn plots(hours: &[Hour]) -> Vec<Plot> {
     let fallen: Vec<Vec<_>> = hours.iter().map(|hour| hour.fallen.into_iter().zip(FALLEN).collect()).collect();
     let mut plots = vec![
         plot("checks", "Checks", &single(|hour| hour.checks, "is-accent")),
-        plot("changes", "Checks that changed something", &single(|hour| hour.changes, "is-accent")),
+        plot("changes", "Changes", &single(|hour| hour.changes, "is-accent")),
         plot("fallen", "Flags that fell", &fallen),
     ];
     if let Some(plot) = plots.last_mut() {
