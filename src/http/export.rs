@@ -19,6 +19,7 @@ pub use terraform::{TerraformProvider, terraform};
 
 use crate::protocol::master_file;
 use crate::verify::evidence::RecordType;
+use crate::verify::ownership;
 use crate::verify::purpose::{Action, Verdict};
 use crate::verify::report::{RecordReport, Report};
 
@@ -66,7 +67,7 @@ pub fn csv(report: &Report) -> String {
     let mut out = String::from("purpose,type,host,name,value,priority,ttl,action,verdict\r\n");
     for record in &report.records {
         let fields = [
-            record.purpose.as_str().to_owned(),
+            what(record).to_owned(),
             record.record_type.to_string(),
             host(report, record),
             record.name.to_string(),
@@ -92,7 +93,7 @@ fn csv_field(text: &str) -> String {
 pub fn text(report: &Report) -> String {
     let mut out = format!("DNS records for {}\nPublish them in the zone {}.\n", report.domain, report.zone);
     for (index, record) in report.records.iter().enumerate() {
-        let what = record.purpose.as_str().to_ascii_uppercase();
+        let what = what(record).to_ascii_uppercase();
         line(&mut out, &format!("\n{}. {what} ({})", index + 1, record.verdict));
         line(&mut out, &format!("   Type:     {}", record.record_type));
         line(&mut out, &format!("   Host:     {}   (in full: {})", host(report, record), record.name));
@@ -106,6 +107,11 @@ pub fn text(report: &Report) -> String {
         }
     }
     out
+}
+
+/// What a record is for: its purpose, unless it proves whose the domain is.
+fn what(record: &RecordReport) -> &'static str {
+    if ownership::is_proof(&record.name) { "ownership" } else { record.purpose.as_str() }
 }
 
 /// What is to be known of a record beside its fields.

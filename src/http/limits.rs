@@ -1,6 +1,6 @@
 //! How many requests may come (`http.rate_limits`), and what is left of that.
 //!
-//! Owns the counting; who is counted as what is [`crate::http::admission`]'s. Each process counts for itself.
+//! Owns the counting; who is counted as what is `http::admission`'s. Each process counts for itself.
 //! GCRA, as governor has it: one time per key, no windows that turn over, and a refusal costs the refused nothing.
 //!
 //! # Strictness

@@ -38,6 +38,11 @@ pub fn name_of(domain: &Domain) -> Result<Name, NameFault> {
     domain.name().child(LABEL)
 }
 
+/// Whether a name is one at which proofs stand, and nothing else of ours.
+pub fn is_proof(name: &Name) -> bool {
+    name.to_string().split('.').next().is_some_and(|label| label == LABEL)
+}
+
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {

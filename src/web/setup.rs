@@ -4,6 +4,7 @@
 //! says what to do next. Everything works without script; with it, the page follows `…/stream` and updates in place.
 
 mod live;
+mod proof;
 mod view;
 mod words;
 
@@ -24,6 +25,7 @@ use crate::service::records::RecordsView;
 use crate::service::setup_links::Door;
 use crate::service::{Caller, Error, Service};
 use crate::web::page::{HEADERS, Page};
+use crate::web::setup::proof::with_proof;
 use crate::web::setup::view::View;
 use crate::web::setup::words::{Ended, Note};
 
@@ -181,7 +183,7 @@ async fn download(
         let records = service.records_as_they_are(&visitor.caller, visitor.domain_id).await?;
         // A domain's name is letters, digits, hyphens, dots and underscores: nothing that ends a quoted text.
         let file = format!("attachment; filename=\"{}.{ending}\"", records.judged.report.domain);
-        let body = form(&records.judged.report);
+        let body = form(&with_proof(&records));
         Ok::<_, Refusal>((HEADERS, [(CONTENT_TYPE, media_type)], named(file), body))
     };
     answer.await.into_response()

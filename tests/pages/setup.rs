@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use sendready::service::Role;
 use sendready::web::assets::{ICON, SETUP, STYLE};
 use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber;
@@ -112,6 +113,44 @@ async fn the_end_is_clear() {
     let held = set.house.operator("PATCH", &path, Some(json!({"status": "suspended"}))).await;
     assert_eq!(held.status, 200, "{}", held.text);
     check_page(&set.get("").await, 200, "Your records are right; the domain is on hold");
+}
+
+#[tokio::test]
+async fn the_proof_of_ownership_is_the_first_record() {
+    let house = House::new().await;
+    let client = house.client("velocity").await;
+    let (_, key) = house.key(Role::Client, Some(client)).await;
+    let body = json!({"client_id": client, "domain": "example.test", "provider": "manual",
+        "dkim": [{"selector": "s1"}], "mx": [{"host": "mx1.example.test", "preference": 10}]});
+    let answer = house.call("POST", "/v1/domains", Some(&key), Some(body)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let domain: Uuid = answer.json()["id"].as_str().unwrap().parse().unwrap();
+    let proof = answer.json()["ownership"]["value"].as_str().unwrap().to_owned();
+    let set = Set { token: link(&house, domain, json!({})).await.0, house, domain };
+    let rest = format!(
+        "{BARE}@ TXT \"v=spf1 ip4:11.0.0.25 -all\"\n_dmarc TXT \"v=DMARC1; p=none\"\n@ MX 10 mx1\n\
+         s1._domainkey TXT \"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n"
+    );
+    set.house.check_all(&rest).await;
+    let page = set.get("").await;
+    check_page(&page, 200, "1 of 5 record is still to publish");
+    for shown in ["1. Ownership", "_sendready-challenge", &proof] {
+        assert!(page.text.contains(shown), "{shown} is not in {}", page.text);
+    }
+    let csv = set.get("/records.csv").await.text;
+    assert!(
+        csv.contains(&format!("ownership,TXT,_sendready-challenge,_sendready-challenge.example.test,{proof},")),
+        "{csv}"
+    );
+    let zone = set.get("/records.zone").await.text;
+    assert!(zone.contains(&format!("_sendready-challenge\t3600\tIN\tTXT\t\"{proof}\"")), "{zone}");
+    let again = format!("/v1/domains/{}/verify", set.domain);
+    set.house.hand.advance(Duration::from_secs(60));
+    assert_eq!(set.house.operator("POST", &again, None).await.status, 202);
+    set.house.check_all(&format!("{rest}_sendready-challenge TXT \"{proof}\"\n")).await;
+    let page = set.get("").await;
+    check_page(&page, 200, "Ready: everything is in place");
+    assert!(page.text.contains("The record is not needed any more."), "{}", page.text);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ impl Draft {
         for text in texts {
             let earlier = draft.directives.len();
             let mut broken = 0;
-            let terms: Vec<Term> = split(text)
+            let mut terms: Vec<Term> = split(text)
                 .into_iter()
                 .flatten()
                 .filter_map(|term| {
@@ -56,6 +56,10 @@ impl Draft {
                     })
                 })
                 .collect();
+            if broken > 0 {
+                // What lies about in a record that nobody can read is no modifier, only like one: nobody follows it today.
+                terms.retain(|term| !matches!(term, Term::Unknown(_)));
+            }
             draft.add_record(terms, earlier);
         }
         if texts.len() > 1 {

@@ -11,6 +11,7 @@ use crate::verify::purpose::Verdict;
 use crate::verify::report::{Propagation, RecordReport, Report};
 use crate::verify::zone::providers::{self, ApexHabit, Panel, TextHabit};
 use crate::web::difference::{self, difference};
+use crate::web::setup::proof::with_proof;
 use crate::web::setup::words::{self, Count, Note};
 use crate::web::shown::{Moment, Piece, plain, sentence};
 
@@ -123,7 +124,7 @@ pub(super) struct Spread {
 impl View {
     /// The page at `now`.
     pub(super) fn of(records: &RecordsView, now: DateTime<Utc>, answer: Option<Note>) -> View {
-        let (row, report) = (&records.row, &records.judged.report);
+        let (row, report) = (&records.row, &with_proof(records));
         let count = Count::of(&report.records);
         let (ascii, unicode) = (report.domain.to_string(), report.domain.unicode());
         let panel = report.dns_provider.as_ref().and_then(|provider| providers::panel(&provider.name));
@@ -165,7 +166,7 @@ impl Card {
         now: DateTime<Utc>,
     ) -> Card {
         let place = Place::of(report, record);
-        let ((title, about), (verdict_word, tone)) = (words::purpose(record.purpose), words::verdict(record));
+        let ((title, about), (verdict_word, tone)) = (words::what(record), words::verdict(record));
         let (found, wanted) = found(record);
         Card {
             number,

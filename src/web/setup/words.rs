@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::service::records::RecordsView;
 use crate::service::requirements::RequirementsSource;
 use crate::verify::evidence::RecordType;
+use crate::verify::ownership;
 use crate::verify::purpose::{Action, Purpose, Verdict};
 use crate::verify::report::RecordReport;
 use crate::verify::standing::{Status, SuspendedReason};
@@ -264,8 +265,11 @@ pub(super) fn verdict(record: &RecordReport) -> (&'static str, Tone) {
 }
 
 /// What a record is for, in a few words.
-pub(super) const fn purpose(purpose: Purpose) -> (&'static str, &'static str) {
-    match purpose {
+pub(super) fn what(record: &RecordReport) -> (&'static str, &'static str) {
+    if ownership::is_proof(&record.name) {
+        return ("Ownership", "shows that the domain is yours");
+    }
+    match record.purpose {
         Purpose::Spf => ("SPF", "who may send mail for your domain"),
         Purpose::Dkim => ("DKIM", "the key that shows that mail is yours"),
         Purpose::Dmarc => ("DMARC", "what happens to mail that is not"),
@@ -286,6 +290,9 @@ pub(super) fn to_do(record: &RecordReport) -> String {
         };
     }
     match (record.verdict, record.action) {
+        (Verdict::Valid, _) if ownership::is_proof(&record.name) => {
+            "Nothing to do: the domain is yours. The record is not needed any more.".to_owned()
+        }
         (Verdict::Valid, _) => format!("Nothing to do: the {kind} record is as it should be."),
         (Verdict::Unknown, _) => "Leave what you have published as it is; we look again by ourselves.".to_owned(),
         (_, Action::Replace) => format!("Change the {kind} record that is there into this one. Do not add a second."),

@@ -206,6 +206,13 @@ fn domains_with_broken_records() {
         "invalid 0 replace [v=spf1 ip4:203.0.113.1 -all] spf.syntax",
     );
     domain(
+        "what lies about in a broken record is no modifier",
+        "example.com TXT v=spf1 ip4:203.0.113.1 <img src=x onerror=alert(1)> -all",
+        &[],
+        &[],
+        "invalid 0 replace [v=spf1 ip4:203.0.113.1 -all] spf.syntax",
+    );
+    domain(
         "the syntax, beyond repair",
         "example.com TXT v=spf1 ip4:203.0.113.1 moo -all",
         &[],
