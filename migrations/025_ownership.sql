@@ -26,6 +26,6 @@ CREATE TABLE sendready_ownership_claims (
     PRIMARY KEY (domain_id, client_id)
 );
 -- ownership::COUNT_OF_CLIENT.
-CREATE INDEX idx_sendready_ownership_claims_client ON sendready_ownership_claims(client_id);
+CREATE INDEX idx_sendready_ownership_claims_client ON sendready_ownership_claims(client_id, expires_at);
 -- ownership::PRUNE.
 CREATE INDEX idx_sendready_ownership_claims_expires ON sendready_ownership_claims(expires_at);

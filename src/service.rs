@@ -22,6 +22,7 @@ pub mod endpoints;
 pub mod error;
 pub mod history;
 pub mod idempotency;
+pub mod judged;
 pub mod keys;
 pub mod mailboxes;
 pub mod overview;
@@ -36,11 +37,13 @@ pub mod requirements;
 pub mod schedule;
 pub mod sends;
 pub mod setup_links;
+pub mod snapshot;
 pub mod warmup_stats;
 pub mod webhook_word;
 
 pub(crate) mod events;
 mod notes;
+mod together;
 mod verify_rate;
 mod waiting;
 
@@ -69,11 +72,16 @@ use crate::clock::Clock;
 use crate::config::providers::Profile;
 use crate::config::rates::RateLimits;
 use crate::sending::health::Bounds;
+use crate::service::judged::Judgements;
 use crate::service::keys::KeyCache;
+use crate::service::records::RecordsView;
 use crate::service::schedule::Rhythm;
+use crate::service::snapshot::Snapshot;
+use crate::service::together::Together;
 use crate::service::verify_rate::VerifyRate;
 use crate::service::waiting::Waiting;
 use crate::store::Store;
+use crate::store::notice::Rows;
 use crate::verify::breaker::Rule;
 use crate::verify::standing::Patience;
 use crate::webhook::signature::Secret;
@@ -138,6 +146,9 @@ pub struct Service {
     verify_rate: Arc<VerifyRate>,
     key_cache: Arc<KeyCache>,
     wake_deliveries: Arc<Notify>,
+    snapshot: Arc<Snapshot>,
+    judgements: Arc<Judgements>,
+    together: Arc<Together<RecordsView>>,
 }
 
 impl Service {
@@ -155,6 +166,9 @@ impl Service {
             verify_rate: Arc::default(),
             key_cache: Arc::default(),
             wake_deliveries: Arc::default(),
+            snapshot: Arc::default(),
+            judgements: Arc::default(),
+            together: Arc::default(),
         }
     }
 
@@ -206,6 +220,8 @@ impl Service {
 
     /// Says that a domain has changed.
     pub(crate) fn tell_changed(&self, domain_id: Uuid) {
+        // First, so that whoever is told does not get what was remembered.
+        self.snapshot.forget(Rows::OfDomain(domain_id));
         self.waiting.tell(domain_id);
     }
 

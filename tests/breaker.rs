@@ -158,7 +158,7 @@ impl Fleet {
     }
 }
 
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     let profile = Profile { dkim_selectors: vec![Name::parse("s1").unwrap()], ..Profile::default() };
     Settings {
         webhooks: sendready::service::WebhookSettings::default(),

@@ -197,8 +197,10 @@ fn the_first_start_prints_a_key_and_the_second_does_not() {
     let mut serve = Serve::start(folder.path(), "sqlite:first.db", &arguments, &[]);
     assert!(serve.printed_key);
     assert!(serve.key.starts_with("sr_") && serve.key.len() == 46);
-    let idle = serve.resident_kib();
-    assert!(idle < 40 * 1_024, "idle memory is {idle} KiB");
+    // Of what is released, `tests/run` sees that it stays under 40 MB in all. Here code without optimisation lies in
+    // memory three times as large, so what is looked at is what the service itself asked for.
+    let own = serve.anonymous_kib();
+    assert!(own < 20 * 1_024, "idle memory beside the program is {own} KiB");
     assert!(serve.terminate().success());
     let mut again = Serve::start(folder.path(), "sqlite:first.db", &arguments, &[]);
     assert!(!again.printed_key);

@@ -128,7 +128,7 @@ fn there_are_zones_enough() {
 }
 
 /// The codes that no zone can bring about by itself, why, and the test that brings them about instead.
-const ELSEWHERE: [(&str, &str, &str); 9] = [
+const ELSEWHERE: [(&str, &str, &str); 14] = [
     ("propagation.partial", "one text is one server's word", "checker::tests::vantage"),
     ("propagation.resolvers-disagree", "one text is one server's word", "checker::tests::vantage"),
     ("ttl.short", "caches count down, so it takes the word of the zone's own servers", "checker::tests::vantage"),
@@ -137,6 +137,11 @@ const ELSEWHERE: [(&str, &str, &str); 9] = [
     ("delegation.elsewhere", "one text is one server's word", "checker::tests::vantage"),
     ("dmarc.too-weak", "only the API requires a policy", "zones::api::what_only_the_api_can_require"),
     ("dmarc.reports-missing", "only the API requires reports", "zones::api::what_only_the_api_can_require"),
+    ("ownership.missing", "only a client's registration is to be proven", "verify::ownership::tests"),
+    ("ownership.mismatch", "only a client's registration is to be proven", "verify::ownership::tests"),
+    ("ownership.host-doubled", "only a client's registration is to be proven", "verify::ownership::tests"),
+    ("ownership.at-apex", "only a client's registration is to be proven", "verify::ownership::tests"),
+    ("ownership.unanswered", "only a client's registration is to be proven", "verify::ownership::tests"),
     ("requirements.missing", "only a row of the database can lack them", "service::tests::checking"),
 ];
 

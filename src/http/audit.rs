@@ -55,9 +55,11 @@ const fn left_out(method: &'static str, path: &'static str, operation: &'static 
 pub const ALL: &[Audited] = &[
     written("POST",   "/v1/clients", "client_add"),
     written("PATCH",  "/v1/clients/{id}", "client_change"),
+    written("PUT",    "/v1/clients/{id}/dedicated-ips", "dedicated_replace"),
     written("POST",   "/v1/domains", "domain_register"),
     written("PATCH",  "/v1/domains/{id}", "domain_change"),
     written("DELETE", "/v1/domains/{id}", "domain_delete"),
+    written("POST",   "/v1/domains/{id}/transfer", "domain_transfer"),
     written("POST",   "/v1/domains/{id}/setup-links", "setup_link_create"),
     written("DELETE", "/v1/domains/{id}/setup-links/{link_id}", "setup_link_revoke"),
     written("POST",   "/v1/domains/{id}/mailboxes", "mailbox_add"),

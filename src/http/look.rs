@@ -3,13 +3,14 @@
 //! Whoever waits is told by [`Service::watch`], and looks by itself from time to time, for a word may be missed. Each
 //! look asks anew whether the caller's key is still good: a revoked one sees nothing more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, IntoResponseParts, Response};
-
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
@@ -18,6 +19,7 @@ use crate::http::etag;
 use crate::http::problem::{Kind, Problem};
 use crate::http::records::document;
 use crate::service::Service;
+use crate::service::judged::{Piece, Told};
 use crate::service::records::RecordsView;
 
 /// How often whoever waits looks without being told.
@@ -26,11 +28,14 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// For how long waiting counts as asking, and brings checks forward. Design §3.
 const ASKS_FOR: Duration = Duration::from_mins(30);
 
+/// Room for a member that moves: a time in quotes.
+const MOVING_OCTETS: usize = 40;
+
 /// A domain's records as somebody was shown them.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     /// The weak tag of the document.
-    pub(super) tag: String,
+    pub(super) tag: Arc<str>,
     /// The document, as JSON.
     pub(super) body: Bytes,
 }
@@ -42,24 +47,77 @@ impl Seen {
     ///
     /// `internal`: it cannot be written.
     pub(super) fn of(view: &RecordsView) -> Result<Seen, Problem> {
-        let fault = |fault| Problem {
-            cause: Some(format!("the records document cannot be written: {fault}")),
-            ..Problem::new(Kind::Internal)
+        let told = match view.judged.told.get() {
+            Some(told) => told,
+            None => {
+                let told = told(view).map_err(|fault| Problem {
+                    cause: Some(format!("the records document cannot be written: {fault}")),
+                    ..Problem::new(Kind::Internal)
+                })?;
+                // Of two who tell it at once either may stay: they tell the same.
+                view.judged.told.get_or_init(|| told)
+            }
         };
-        let document = serde_json::to_value(document(view)).map_err(fault)?;
-        let body = serde_json::to_vec(&document).map_err(fault)?.into();
-        Ok(Seen { tag: etag::weak(&document), body })
-    }
-
-    /// The headers of an answer. It may be kept, but is asked about every time. RFC 9111 §5.2.2.4.
-    pub(super) fn headers(&self) -> impl IntoResponseParts + use<> {
-        [(ETAG, self.tag.clone()), (CACHE_CONTROL, "private, no-cache".to_owned())]
+        let mut body = String::with_capacity(told.pieces.iter().map(length).sum());
+        for piece in &told.pieces {
+            match piece {
+                Piece::Text(text) => body.push_str(text),
+                Piece::NextCheckAt => body.push_str(&json!(view.row.next_check_at).to_string()),
+                Piece::Checking => body.push_str(if view.checking { "true" } else { "false" }),
+                Piece::PollAfter => body.push_str(&view.poll_after.as_secs().to_string()),
+            }
+        }
+        Ok(Seen { tag: Arc::clone(&told.tag), body: body.into() })
     }
 
     /// The whole answer.
     pub(super) fn into_response(self) -> Response {
         let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
-        (self.headers(), json, self.body).into_response()
+        (headers(&self.tag), json, self.body).into_response()
+    }
+}
+
+/// The headers of an answer with this tag. It may be kept, but is asked about every time. RFC 9111 §5.2.2.4.
+pub(super) fn headers(tag: &str) -> impl IntoResponseParts + use<> {
+    // A tag is hexadecimal digits in quotes.
+    let tag = HeaderValue::from_str(tag).unwrap_or(HeaderValue::from_static("W/\"\""));
+    [(ETAG, tag), (CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))]
+}
+
+/// A view's document, cut at the members that move by themselves.
+fn told(view: &RecordsView) -> Result<Told, serde_json::Error> {
+    let document = serde_json::to_value(document(view))?;
+    let tag = etag::weak(&document).into();
+    let mut pieces = Vec::new();
+    let mut text = String::from("{");
+    for (number, (name, value)) in document.as_object().into_iter().flatten().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        text.push_str(&Value::from(name.as_str()).to_string());
+        text.push(':');
+        let moving = match name.as_str() {
+            "next_check_at" => Piece::NextCheckAt,
+            "checking" => Piece::Checking,
+            "poll_after_seconds" => Piece::PollAfter,
+            _ => {
+                text.push_str(&value.to_string());
+                continue;
+            }
+        };
+        pieces.push(Piece::Text(std::mem::take(&mut text)));
+        pieces.push(moving);
+    }
+    text.push('}');
+    pieces.push(Piece::Text(text));
+    Ok(Told { tag, pieces })
+}
+
+/// About how many octets a piece has.
+fn length(piece: &Piece) -> usize {
+    match piece {
+        Piece::Text(text) => text.len(),
+        Piece::NextCheckAt | Piece::Checking | Piece::PollAfter => MOVING_OCTETS,
     }
 }
 
@@ -100,15 +158,12 @@ impl Onlooker {
     /// # Errors
     ///
     /// As for reading the records; `unauthorized` once the key is no longer good.
-    pub async fn view(&mut self) -> Result<RecordsView, Problem> {
+    pub async fn view(&mut self) -> Result<Arc<RecordsView>, Problem> {
         // Before it is read: what changes afterwards is told.
         self.changes.mark_unchanged();
         let Looker(caller) = Looker::of(&self.service, bearer(&self.headers)?).await?;
-        let view = match self.began.elapsed() < ASKS_FOR {
-            true => self.service.records(&caller, self.domain_id).await?,
-            false => self.service.records_as_they_are(&caller, self.domain_id).await?,
-        };
-        Ok(view)
+        let asks = self.began.elapsed() < ASKS_FOR;
+        Ok(self.service.records_told(&caller, self.domain_id, asks).await?)
     }
 
     /// The records once `is_known` knows them no more, or what they are at `until` or when the process is to stop.
@@ -122,7 +177,7 @@ impl Onlooker {
         until: Instant,
     ) -> Result<Seen, Problem> {
         loop {
-            let seen = Seen::of(&self.view().await?)?;
+            let seen = Seen::of(&*self.view().await?)?;
             if !is_known(&seen.tag) || !self.wait(until).await {
                 return Ok(seen);
             }

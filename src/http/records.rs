@@ -1,7 +1,10 @@
 //! Records and status (contract §3.3): what onboarding polls, and asking for a check.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::IF_NONE_MATCH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -14,12 +17,12 @@ use crate::http::caller::{At, Looker};
 use crate::http::document::{Document, Kept};
 use crate::http::etag;
 use crate::http::json::Nothing;
-use crate::http::look::{Onlooker, Seen};
+use crate::http::look::{self, Onlooker, Seen};
 use crate::http::ownership::OwnershipRecordBody;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::Query;
-use crate::service::Service;
 use crate::service::records::RecordsView;
+use crate::service::{Caller, Service};
 
 /// What became of the wish for a check.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,20 +48,53 @@ pub(super) struct Advanced {
 ))]
 pub(super) async fn records(
     State(service): State<Service>,
-    Looker(_): Looker,
+    Looker(caller): Looker,
     At(id): At<Uuid>,
     mut query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wait = query.wait();
     query.end()?;
-    let mut onlooker = Onlooker::new(service, &headers, id);
-    let until = Instant::now() + wait.unwrap_or_default();
-    let seen = onlooker.see_other_than(|tag| wait.is_some() && etag::is_known(&headers, tag), until).await?;
+    let seen = match wait {
+        None => match look(&service, &caller, id, &headers).await? {
+            Ok(seen) => seen,
+            Err(tag) => return Ok(not_modified(&tag)),
+        },
+        Some(wait) => {
+            let mut onlooker = Onlooker::new(service, &headers, id);
+            onlooker.see_other_than(|tag| etag::is_known(&headers, tag), Instant::now() + wait).await?
+        }
+    };
     if etag::is_known(&headers, &seen.tag) {
-        return Ok((StatusCode::NOT_MODIFIED, seen.headers(), ()).into_response());
+        return Ok(not_modified(&seen.tag));
     }
     Ok(seen.into_response())
+}
+
+/// What there is to see at once; only its tag where the caller has it already, and that is known without asking.
+async fn look(
+    service: &Service,
+    caller: &Caller,
+    id: Uuid,
+    headers: &HeaderMap,
+) -> Result<Result<Seen, Arc<str>>, Problem> {
+    if headers.contains_key(IF_NONE_MATCH)
+        && let Some(tag) = service.records_tag(caller, id)?
+        && etag::is_known(headers, &tag)
+    {
+        return Ok(Err(tag));
+    }
+    let ticket = service.records_ticket(id);
+    let view = service.records(caller, id).await?;
+    let seen = Seen::of(&view)?;
+    if let Some(ticket) = ticket {
+        service.records_note(ticket, &view, &seen.tag);
+    }
+    Ok(Ok(seen))
+}
+
+fn not_modified(tag: &str) -> Response {
+    (StatusCode::NOT_MODIFIED, look::headers(tag), ()).into_response()
 }
 
 /// Ask for a check at once.
@@ -120,11 +156,15 @@ pub(super) fn document(view: &RecordsView) -> Document {
         breaker_open: view.breaker_open,
         stale_since: row.stale_since,
         poll_after_seconds: view.poll_after.as_secs(),
-        ownership: view.ownership.as_ref().map(|(own, seen)| OwnershipRecordBody::of(own, seen, &view.report)),
-        requirements: view.requirements,
-        changed_at: view.changed_at.clone(),
+        ownership: view
+            .judged
+            .ownership
+            .as_ref()
+            .map(|(own, seen)| OwnershipRecordBody::of(own, seen, &view.judged.report)),
+        requirements: view.judged.requirements,
+        changed_at: view.judged.changed_at.clone(),
     };
     // A revived domain was checked in its former life; what is shown of it now was not.
     let checked_at = row.last_checked_at.filter(|_| row.evidence_digest.is_some());
-    Document::of_domain(&view.report, checked_at, &kept)
+    Document::of_domain(&view.judged.report, checked_at, &kept)
 }

@@ -54,9 +54,9 @@ pub(super) async fn stream(
     query.end()?;
     let mut onlooker = Onlooker::new(service, &headers, id);
     // Looked at before the answer begins, so that what cannot be seen is refused as everywhere.
-    let first = Seen::of(&onlooker.view().await?)?;
+    let first = Seen::of(&*onlooker.view().await?)?;
     let known = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let first = (known.as_ref() != Some(&first.tag)).then_some(first);
+    let first = (known.as_deref() != Some(&*first.tag)).then_some(first);
     let telling = Telling { onlooker, told: known.unwrap_or_default(), first, until: Instant::now() + STREAM_TIME_MAX };
     let events = Sse::new(events(telling)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Nothing in between may keep it, or hold events back to send them together.
@@ -80,7 +80,7 @@ fn events(telling: Telling) -> impl Stream<Item = Result<Event, Infallible>> {
             Some(seen) => seen,
             None => telling.next().await?,
         };
-        telling.told.clone_from(&seen.tag);
+        telling.told = seen.tag.to_string();
         Some((Ok(event(&seen)), telling))
     })
 }
@@ -90,8 +90,8 @@ impl Telling {
     async fn next(&mut self) -> Option<Seen> {
         let told = self.told.clone();
         // Whoever may see nothing more is not told why here: the next connection is.
-        let seen = self.onlooker.see_other_than(|tag| tag == told, self.until).await.ok()?;
-        (seen.tag != self.told).then_some(seen)
+        let seen = self.onlooker.see_other_than(|tag| *tag == told, self.until).await.ok()?;
+        (*seen.tag != self.told).then_some(seen)
     }
 }
 

@@ -53,15 +53,6 @@ impl BreakerView {
 }
 
 impl Service {
-    /// Whether the breaker is open.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Store`].
-    pub(crate) async fn is_breaker_open(&self) -> Result<bool, Error> {
-        Ok(self.store.breaker().await?.is_open())
-    }
-
     /// Opens the breaker or closes it where that is due, and says how it stands. For a job, now and then.
     ///
     /// # Errors

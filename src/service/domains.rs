@@ -350,6 +350,24 @@ impl Service {
         row.ok_or_else(|| Error::NoSuchDomain(id.to_string()))
     }
 
+    /// Lets only those pass who see this client's domain.
+    pub(crate) fn sees_domain(&self, caller: &Caller, id: Uuid, client_id: Uuid) -> Result<(), Error> {
+        let is_other = caller.domain_id.is_some_and(|only| only != id);
+        if is_other || !caller.sight()?.sees(client_id) {
+            return Err(Error::NoSuchDomain(id.to_string()));
+        }
+        Ok(())
+    }
+
+    /// The row of a domain that the caller sees and that is not deleted, and whether the fleet breaker is open.
+    pub(crate) async fn see_shown_domain(&self, caller: &Caller, id: Uuid) -> Result<(DomainRow, bool), Error> {
+        caller.sight()?;
+        let shown = self.store.domain_shown(id).await?.filter(|(row, _)| row.status != Status::Deleted);
+        let (row, breaker_open) = shown.ok_or_else(|| Error::NoSuchDomain(id.to_string()))?;
+        self.sees_domain(caller, id, row.client_id)?;
+        Ok((row, breaker_open))
+    }
+
     /// The row of a domain that the caller sees and that is not deleted.
     pub(crate) async fn see_living_domain(&self, caller: &Caller, id: Uuid) -> Result<DomainRow, Error> {
         let row = self.see_domain(caller, id).await?;

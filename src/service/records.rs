@@ -1,27 +1,30 @@
 //! Records and status: what onboarding polls.
 //!
 //! The latest stored evidence is judged against what is required *now*, so that a change of requirements shows at
-//! once and nobody waits for DNS to read a page.
+//! once and nobody waits for DNS to read a page. A row that has not changed is not judged again
+//! ([`crate::service::judged`]), and whoever has the document already is told so from memory where that is known to be
+//! right ([`crate::service::snapshot`]).
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::service::judged::{Basis, Judged};
 use crate::service::notes;
 use crate::service::ownership::{self, OwnershipView};
 use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of, staging_of};
 use crate::service::schedule::after;
+use crate::service::snapshot::Ticket;
 use crate::service::{Caller, Error, Service};
-use crate::store::note::{self, Note};
+use crate::store::note;
 use crate::store::{Advanced, CheckReason, CheckRow, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::evidence::stored::from_stored;
 use crate::verify::finding::Finding;
 use crate::verify::finding::zone::ZoneFinding;
-use crate::verify::ownership::OwnershipReport;
-use crate::verify::report::Report;
 use crate::verify::staged;
 use crate::verify::standing::Status;
 
@@ -38,18 +41,12 @@ const POLL_AFTER_MAX: Duration = Duration::from_hours(1);
 const POLL_AFTER_UNPLANNED: Duration = Duration::from_mins(1);
 
 /// A domain's records and status.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct RecordsView {
     /// The domain's row.
     pub row: DomainRow,
-    /// The judgement of the latest evidence. What has no answer yet is `unchecked`.
-    pub report: Report,
-    /// What proves that it is its client's, and what the last check says of that; nothing where nothing is to be proven.
-    pub ownership: Option<(OwnershipView, OwnershipReport)>,
-    /// Who says what is required.
-    pub requirements: RequirementsSource,
-    /// When each of the report's records last changed, in their order; nothing where it was never checked.
-    pub changed_at: Vec<Option<DateTime<Utc>>>,
+    /// What was made of it and of the latest evidence.
+    pub judged: Arc<Judged>,
     /// Whether a check is running.
     pub checking: bool,
     /// Whether the fleet breaker is open: nobody is demoted.
@@ -69,18 +66,8 @@ impl Service {
     /// [`Error::NoSuchDomain`], also when it is deleted; [`Error::DomainMalformed`]; [`Error::Forbidden`];
     /// [`Error::Store`].
     pub async fn records(&self, caller: &Caller, id: Uuid) -> Result<RecordsView, Error> {
-        let row = self.see_living_domain(caller, id).await?;
-        let mut view = self.records_of(row).await?;
-        let now = self.clock.now();
-        if (!view.report.is_all_valid() || view.report.has_staged() || view.row.is_unproven())
-            && self.comes_sooner(&view.row, now)
-            && let Some(advanced) = self.advance(id, CheckReason::Poll, now).await?
-        {
-            view.row.next_check_at = Some(advanced.next_check_at);
-            view.checking = advanced.running;
-        }
-        view.poll_after = poll_after(&view.row, view.checking, now);
-        Ok(view)
+        let (row, breaker_open) = self.see_shown_domain(caller, id).await?;
+        self.records_asked(row, breaker_open).await
     }
 
     /// The same for somebody who only looks on: nothing is brought forward.
@@ -89,55 +76,135 @@ impl Service {
     ///
     /// Those of [`Service::records`].
     pub async fn records_as_they_are(&self, caller: &Caller, id: Uuid) -> Result<RecordsView, Error> {
-        let row = self.see_living_domain(caller, id).await?;
-        self.records_of(row).await
+        let (row, breaker_open) = self.see_shown_domain(caller, id).await?;
+        self.records_of(row, breaker_open).await
     }
 
-    /// The same without bringing anything forward; the caller has seen to it that the row may be seen.
-    pub(crate) async fn records_of(&self, row: DomainRow) -> Result<RecordsView, Error> {
-        let (staging, requirements) = staging_of(&row, &self.settings.profiles).map_err(|fault| match fault {
+    /// The same, for somebody who waits for a change and was told of one; `asks` is whether the next check is brought
+    /// forward. Many who are told at once share one reading.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::records`].
+    pub async fn records_told(&self, caller: &Caller, id: Uuid, asks: bool) -> Result<Arc<RecordsView>, Error> {
+        caller.sight()?;
+        let read = || {
+            let service = self.clone();
+            async move { service.records_of_anybody(id, asks).await }
+        };
+        let view = self.together.read((id, asks), read).await?;
+        self.sees_domain(caller, id, view.row.client_id)?;
+        Ok(view)
+    }
+
+    /// What there is to read of a domain is the same for everybody; whoever asks sees to it that the caller may see it.
+    async fn records_of_anybody(&self, id: Uuid, asks: bool) -> Result<RecordsView, Error> {
+        let shown = self.store.domain_shown(id).await?.filter(|(row, _)| row.status != Status::Deleted);
+        let (row, breaker_open) = shown.ok_or_else(|| Error::NoSuchDomain(id.to_string()))?;
+        if asks { self.records_asked(row, breaker_open).await } else { self.records_of(row, breaker_open).await }
+    }
+
+    /// The tag of a domain's records document, from memory; nothing where the database must be asked. As far as it says
+    /// anything, asking the database would have had no effect either: a domain of which somebody should ask is
+    /// remembered no longer than asking again would bring nothing forward.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDomain`], [`Error::Forbidden`].
+    pub fn records_tag(&self, caller: &Caller, id: Uuid) -> Result<Option<Arc<str>>, Error> {
+        caller.sight()?;
+        let Some((client_id, tag)) = self.snapshot.get(id) else { return Ok(None) };
+        self.sees_domain(caller, id, client_id)?;
+        Ok(Some(tag))
+    }
+
+    /// To be taken before a domain is read whose tag is to be remembered.
+    pub fn records_ticket(&self, id: Uuid) -> Option<Ticket> {
+        self.snapshot.ticket(id)
+    }
+
+    /// Remembers the tag of what was read with a ticket.
+    pub fn records_note(&self, ticket: Ticket, view: &RecordsView, tag: &Arc<str>) {
+        let is_calm = view.judged.report.is_all_valid() && !view.judged.report.has_staged() && !view.row.is_unproven();
+        let believed = (!is_calm).then_some(self.settings.rhythm.min_interval);
+        self.snapshot.note(ticket, view.row.client_id, tag, believed);
+    }
+
+    /// A row's records, whose reading counts as asking.
+    async fn records_asked(&self, row: DomainRow, breaker_open: bool) -> Result<RecordsView, Error> {
+        let mut view = self.records_of(row, breaker_open).await?;
+        let now = self.clock.now();
+        if (!view.judged.report.is_all_valid() || view.judged.report.has_staged() || view.row.is_unproven())
+            && self.comes_sooner(&view.row, now)
+            && let Some(advanced) = self.advance(view.row.id, CheckReason::Poll, now).await?
+        {
+            view.row.next_check_at = Some(advanced.next_check_at);
+            view.checking = advanced.running;
+        }
+        view.poll_after = poll_after(&view.row, view.checking, now);
+        Ok(view)
+    }
+
+    /// A row's records; whoever asks has seen to it that the caller may see it.
+    async fn records_of(&self, row: DomainRow, breaker_open: bool) -> Result<RecordsView, Error> {
+        let basis = Basis::of(&row, breaker_open);
+        let judged = match self.judgements.get(&basis) {
+            Some(judged) => judged,
+            None => {
+                let (judged, is_of_row) = self.judge(&row).await?;
+                let judged = Arc::new(judged);
+                if is_of_row {
+                    self.judgements.put(basis, &judged);
+                }
+                judged
+            }
+        };
+        let now = self.clock.now();
+        let checking = row.is_checking(now);
+        let poll_after = poll_after(&row, checking, now);
+        Ok(RecordsView { row, judged, checking, breaker_open, poll_after })
+    }
+
+    /// Judges a row; whether all that was read belongs to it, for a check may settle between one question and the next.
+    async fn judge(&self, row: &DomainRow) -> Result<(Judged, bool), Error> {
+        let (staging, requirements) = staging_of(row, &self.settings.profiles).map_err(|fault| match fault {
             ExpectationFault::Malformed { .. } => Error::DomainMalformed(fault.to_string()),
             ExpectationFault::Unreadable(what) => {
                 let operation = "domain_get";
                 Error::Store(crate::store::StoreError::Corrupt { operation, what })
             }
         })?;
-        let evidence = self.latest_evidence(&row).await?;
+        let (evidence, is_of_row) = self.evidence_of(row).await?;
         let mut report = staged::judge_partly(&staging, &evidence);
-        let ownership = OwnershipView::of(&row).zip(ownership::seen(&row, &evidence));
+        let ownership = OwnershipView::of(row).zip(ownership::seen(row, &evidence));
         if requirements == RequirementsSource::Missing {
             // What nobody requires is `unchecked` for ever, and only who runs us can say what is to be required.
             let provider = row.provider.clone();
             report.advisories.insert(0, Finding::Zone(ZoneFinding::RequirementsMissing { provider }));
         }
         // Those of a former life say nothing of a revived domain.
-        let notes = if row.evidence_digest.is_some() { self.latest_notes(row.id).await? } else { Vec::new() };
+        let check = if row.evidence_digest.is_some() { self.latest_check(row.id).await? } else { None };
+        let is_of_row = is_of_row && check.as_ref().is_none_or(|check| Some(check.at) == row.last_checked_at);
+        let notes = check.map(|check| note::of_value(&check.verdicts)).unwrap_or_default();
         let changed_at = notes::changed_at(&report, &notes);
-        let now = self.clock.now();
-        let checking = row.is_checking(now);
-        let poll_after = poll_after(&row, checking, now);
-        let breaker_open = self.is_breaker_open().await?;
-        Ok(RecordsView { row, report, ownership, requirements, changed_at, checking, breaker_open, poll_after })
+        Ok((Judged { report, ownership, requirements, changed_at, told: OnceLock::new() }, is_of_row))
     }
 
-    /// What the last check was told; nothing before the first.
-    async fn latest_evidence(&self, row: &DomainRow) -> Result<Evidence, Error> {
-        if row.evidence_digest.is_none() {
-            return Ok(Evidence::new());
-        }
-        let Some(body) = self.store.evidence_latest(row.id).await? else {
-            return Ok(Evidence::new());
+    /// What the last check was told, and whether it is that of this row; nothing before the first.
+    async fn evidence_of(&self, row: &DomainRow) -> Result<(Evidence, bool), Error> {
+        let Some(digest) = &row.evidence_digest else { return Ok((Evidence::new(), true)) };
+        let (body, is_of_row) = match self.store.evidence_get(digest).await? {
+            Some(body) => (Some(body), true),
+            // A later check has settled since the row was read, and nobody needed this any more.
+            None => (self.store.evidence_latest(row.id).await?, false),
         };
-        Ok(from_stored(&body).unwrap_or_else(|fault| {
+        let Some(body) = body else { return Ok((Evidence::new(), false)) };
+        let evidence = from_stored(&body).unwrap_or_else(|fault| {
             // A later release wrote it, before somebody went back to this one. The next check mends it.
             warn!(domain.id = %row.id, %fault, "The evidence of {} does not read back", row.domain);
             Evidence::new()
-        }))
-    }
-
-    /// The notes of the last check; none before the first.
-    pub(crate) async fn latest_notes(&self, domain_id: Uuid) -> Result<Vec<Note>, Error> {
-        Ok(self.latest_check(domain_id).await?.map(|check| note::of_value(&check.verdicts)).unwrap_or_default())
+        });
+        Ok((evidence, is_of_row))
     }
 
     /// The last check that settled; nothing before the first.

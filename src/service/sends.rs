@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::sending::gate::Readiness;
+use crate::sending::warmup::midnight;
 use crate::service::readiness::resets_at;
 use crate::service::{Caller, Error, Service};
 use crate::store::{Grant, Send, SendKey, Sent};
@@ -21,6 +22,8 @@ pub struct SendView {
     pub grant: Grant,
     /// When the next UTC day begins.
     pub resets_at: DateTime<Utc>,
+    /// Whether it was granted before, by the same key.
+    pub again: bool,
 }
 
 impl Service {
@@ -42,14 +45,13 @@ impl Service {
         for _ in 0..TRIES_MAX {
             let row = self.see_mailbox(caller, id).await?;
             let now = self.clock.now();
-            let view = |grant: Grant| SendView { grant, resets_at: resets_at(now) };
             if let Err(refusal) = allowed(&self.readiness_of(&row, now), count, now) {
                 // It may be a repeat of what took the last.
                 let again = match key {
                     Some(key) => self.store.send_kept(id, key, now).await?,
                     None => None,
                 };
-                return again.map_or(Err(refusal), |grant| same(grant, count).map(view));
+                return again.map_or(Err(refusal), |grant| same(grant, count));
             }
             let send = Send {
                 mailbox_id: id,
@@ -60,8 +62,8 @@ impl Service {
                 stale_before: now - self.settings.patience.stale_limit,
             };
             match self.store.mailbox_send(&send, key, now).await? {
-                Sent::Granted(grant) => return Ok(view(grant)),
-                Sent::Again(grant) => return same(grant, count).map(view),
+                Sent::Granted(grant) => return Ok(view(grant, false)),
+                Sent::Again(grant) => return same(grant, count),
                 Sent::Refused => {}
             }
         }
@@ -85,6 +87,10 @@ fn allowed(readiness: &Readiness, count: i32, now: DateTime<Utc>) -> Result<(), 
 }
 
 /// A repeat asks for what was granted.
-fn same(grant: Grant, count: i32) -> Result<Grant, Error> {
-    if grant.granted == count { Ok(grant) } else { Err(Error::SendKeyReused) }
+fn same(grant: Grant, count: i32) -> Result<SendView, Error> {
+    if grant.granted == count { Ok(view(grant, true)) } else { Err(Error::SendKeyReused) }
+}
+
+fn view(grant: Grant, again: bool) -> SendView {
+    SendView { grant, resets_at: resets_at(midnight(grant.day)), again }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -30,6 +31,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection that nobody uses is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection that was used so lately is taken to stand: under load none is asked, and otherwise each is.
+const TRUSTED_IDLE: Duration = Duration::from_millis(100);
 
 /// PostgreSQL has a process for each, and other replicas want some too.
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
@@ -66,6 +70,16 @@ fn postgres(url: &str) -> Result<Db, StoreError> {
         .max_connections(POSTGRES_CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
+        // Asking each connection each time whether it still stands would double every look-up.
+        .test_before_acquire(false)
+        .before_acquire(|connection, last| {
+            Box::pin(async move {
+                if last.idle_for >= TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         // Not as a start-up option: connection poolers refuse those that they do not know.
         .after_connect(|connection, _| {
             Box::pin(async move {

@@ -231,6 +231,9 @@ macro_rules! list {
 
 statements! {
     GET = "SELECT ", domain_columns!(), " FROM email_domains WHERE id = $1";
+    // What the records document is made of that moves, in one question.
+    GET_SHOWN = "SELECT ", domain_columns!(), ", EXISTS (SELECT 1 FROM sendready_breaker AS b \
+        WHERE b.id = 1 AND b.opened_at IS NOT NULL AND b.closed_at IS NULL) AS breaker_open FROM email_domains WHERE id = $1";
     // Held until the transaction ends. SQLite has one writer, and this is it.
     GET_LIVING_LOCKED = "SELECT ", domain_columns!(), " FROM email_domains WHERE id = $1 \
         AND deleted_at IS NULL AND COALESCE(status, 'pending') <> 'deleted' FOR UPDATE"
@@ -295,6 +298,13 @@ pub(in crate::store) struct Row {
     ownership_value: Option<String>,
     ownership_proven_at: Option<DateTime<Utc>>,
     history_after: Option<Uuid>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ShownRow {
+    #[sqlx(flatten)]
+    row: Row,
+    breaker_open: bool,
 }
 
 impl Row {
@@ -386,6 +396,20 @@ impl Store {
             .map_err(StoreError::at(OPERATION))?
             .map(|row| row.read(OPERATION))
             .transpose()
+    }
+
+    /// One domain, deleted ones too, and whether the fleet breaker is open.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn domain_shown(&self, id: Uuid) -> Result<Option<(DomainRow, bool)>, StoreError> {
+        const OPERATION: &str = "domain_shown";
+        let shown = db!(&self.db, GET_SHOWN, |sql, pool| {
+            sqlx::query_as::<_, ShownRow>(sql).bind(id).fetch_optional(pool).await
+        })
+        .map_err(StoreError::at(OPERATION))?;
+        shown.map(|shown| Ok((shown.row.read(OPERATION)?, shown.breaker_open))).transpose()
     }
 
     /// The row of a name, deleted ones too. A row in the normal spelling goes before others of the same name.

@@ -45,6 +45,11 @@ impl StoreError {
         }
     }
 
+    /// What those are told who shared a call that failed.
+    pub(crate) fn unanswered(operation: &'static str, why: &str) -> StoreError {
+        StoreError::Unavailable { operation, source: sqlx::Error::Io(std::io::Error::other(why.to_owned())) }
+    }
+
     /// Sorts the driver's errors: a value of another type than the schema says is a corrupt row.
     pub(crate) fn of(operation: &'static str, source: sqlx::Error) -> StoreError {
         match source {

@@ -82,6 +82,7 @@ statements! {
         JOIN sendready_evidence AS e ON e.digest = c.evidence_digest WHERE c.id = $1 AND c.domain_id = $2";
     EVIDENCE_LATEST = "SELECT e.body FROM email_domains AS d \
         JOIN sendready_evidence AS e ON e.digest = d.evidence_digest WHERE d.id = $1";
+    EVIDENCE_GET = "SELECT body FROM sendready_evidence WHERE digest = $1";
     EVENT_LIST = "SELECT ", event_columns!(), " FROM sendready_events WHERE domain_id = $1 AND id < $2 AND id > $4 \
         ORDER BY id DESC LIMIT $3";
     EVENT_ADD = "INSERT INTO sendready_events (id, domain_id, check_id, at, kind, body) VALUES ($1, $2, $3, $4, $5, $6)";
@@ -222,6 +223,18 @@ impl Store {
             sqlx::query_scalar::<_, String>(sql).bind(domain_id).fetch_optional(pool).await
         })
         .map_err(StoreError::at("evidence_latest"))
+    }
+
+    /// The body of the evidence with this digest; nothing where it was pruned.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn evidence_get(&self, digest: &str) -> Result<Option<String>, StoreError> {
+        db!(&self.db, EVIDENCE_GET, |sql, pool| {
+            sqlx::query_scalar::<_, String>(sql).bind(digest).fetch_optional(pool).await
+        })
+        .map_err(StoreError::at("evidence_get"))
     }
 
     /// At most `limit` events of a domain, the newest first, those older than `before`.

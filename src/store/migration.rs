@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 13] = [
+const MIGRATIONS: [Migration; 14] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -39,6 +39,7 @@ const MIGRATIONS: [Migration; 13] = [
     Migration { version: 25, name: "025_ownership", sql: include_str!("../../migrations/025_ownership.sql") },
     Migration { version: 26, name: "026_audit", sql: include_str!("../../migrations/026_audit.sql") },
     Migration { version: 27, name: "027_outside_facts", sql: include_str!("../../migrations/027_outside_facts.sql") },
+    Migration { version: 28, name: "028_told_rows", sql: include_str!("../../migrations/028_told_rows.sql") },
     Migration { version: 29, name: "029_console", sql: include_str!("../../migrations/029_console.sql") },
 ];
 
@@ -52,6 +53,12 @@ const SQLITE_TOKENS: [(&str, &str); 3] = [
     (" COLLATE \"C\"", ""),
 ];
 
+/// The line before what SQLite does not get.
+const POSTGRES_ONLY: &str = "-- PostgreSQL only {";
+
+/// The line after it.
+const POSTGRES_ONLY_END: &str = "-- }";
+
 impl Migration {
     /// SHA-256 of the file, in lower-case hex: the same on both databases.
     fn checksum(&self) -> String {
@@ -60,7 +67,17 @@ impl Migration {
 
     /// The text for SQLite.
     fn for_sqlite(&self) -> String {
-        SQLITE_TOKENS.iter().fold(self.sql.to_owned(), |text, (token, other)| text.replace(token, other))
+        let mut is_ours = true;
+        let mut text = String::with_capacity(self.sql.len());
+        for line in self.sql.split_inclusive('\n') {
+            match line.trim_end() {
+                POSTGRES_ONLY => is_ours = false,
+                POSTGRES_ONLY_END => is_ours = true,
+                _ if is_ours => text.push_str(line),
+                _ => {}
+            }
+        }
+        SQLITE_TOKENS.iter().fold(text, |text, (token, other)| text.replace(token, other))
     }
 }
 
@@ -312,6 +329,14 @@ mod tests {
             "id UUID DEFAULT (randomblob(16)), \
              at TIMESTAMPTZ DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')), known TEXT"
         );
+    }
+
+    #[test]
+    fn sqlite_does_not_get_what_is_for_postgresql_only() {
+        let sql = "one;\n-- PostgreSQL only {\ntwo;\n-- }\nthree;\n";
+        assert_eq!(Migration { version: 1, name: "001_trial", sql }.for_sqlite(), "one;\nthree;\n");
+        let marks = |mark: &str| MIGRATIONS.iter().flat_map(|all| all.sql.lines()).filter(|line| *line == mark).count();
+        assert_eq!(marks(POSTGRES_ONLY), marks(POSTGRES_ONLY_END));
     }
 
     /// The seed's blocks, in order, a blank line between two; where the seed is at hand.

@@ -41,6 +41,8 @@ pub mod reputation;
 pub mod requirements;
 pub mod schedule;
 pub mod send;
+pub mod send_batch;
+mod send_queue;
 pub mod settle;
 pub mod setup_link;
 pub mod transfer;
@@ -77,12 +79,14 @@ pub use reputation::ReputationFacts;
 pub use requirements::{DkimRequirement, DmarcRequirement, MxRequirement, Requirements, RowRequirements, Unreadable};
 pub use schedule::{Advanced, CheckReason, Claim};
 pub use send::{Grant, Send, SendKey, Sent};
+pub use send_batch::SendAsked;
 pub use settle::{Settled, Settlement};
 pub use transfer::{Claimant, Exceeded, Transfer, Transferred};
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
 use crate::store::db::{Sql, db, statements};
+use crate::store::send_queue::SendQueue;
 
 pub use crate::verify::evidence::stored::Stored as StoredEvidence;
 
@@ -92,6 +96,8 @@ pub struct Store {
     db: Db,
     /// Who we are among replicas.
     origin: Arc<str>,
+    /// Who waits for sends.
+    sends: Arc<SendQueue>,
 }
 
 statements! {
@@ -110,7 +116,7 @@ impl Store {
     pub async fn connect(url: &str) -> Result<Store, StoreError> {
         let db = connect::open(url)?;
         let origin = notice::origin(&db).await?;
-        Ok(Store { db, origin })
+        Ok(Store { db, origin, sends: Arc::default() })
     }
 
     /// Which database it is, for whoever must speak to it directly.
@@ -185,6 +191,7 @@ pub fn statements() -> Vec<Sql> {
         reputation::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
+        send_batch::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,
         audit::STATEMENTS,

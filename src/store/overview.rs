@@ -133,7 +133,7 @@ statements! {
     DOMAINS = "SELECT COALESCE(status, 'pending') AS status, COALESCE(spf_valid, FALSE) AS spf, \
         COALESCE(dkim_valid, FALSE) AS dkim, COALESCE(dmarc_valid, FALSE) AS dmarc, COALESCE(mx_valid, FALSE) AS mx, \
         COUNT(*) AS count FROM email_domains WHERE deleted_at IS NULL \
-        GROUP BY status, spf_valid, dkim_valid, dmarc_valid, mx_valid";
+        GROUP BY spf_valid, dkim_valid, dmarc_valid, mx_valid, status";
     MAILBOXES = "SELECT COALESCE(status, 'warming') AS status, COUNT(*) AS count FROM email_mailboxes \
         WHERE deleted_at IS NULL GROUP BY status";
     SUSPENDED_SOON = "SELECT id, domain, suspends_at FROM email_domains WHERE suspends_at IS NOT NULL \

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::sending::limit::Counter;
 use crate::sending::mailbox::MailboxStatus;
-use crate::store::db::{Tx, db, statements, tx};
+use crate::store::db::{db, statements};
 use crate::store::idempotency::KEPT;
 use crate::store::{Store, StoreError};
 
@@ -31,7 +31,7 @@ pub struct Send {
 }
 
 /// What a request with an `Idempotency-Key` is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SendKey<'a> {
     /// The API key's id.
     pub key_id: Uuid,
@@ -63,35 +63,9 @@ pub enum Sent {
     Refused,
 }
 
-/// What a counter holds today, as SQL; `$3` is today.
-macro_rules! used_today {
-    () => {
-        "CASE WHEN sends_day < $3 THEN 0 WHEN current_daily_sends > 0 THEN current_daily_sends ELSE 0 END"
-    };
-}
-
 statements! {
-    // Behind what the gate saw, for it looked before this transaction began. As BIGINT, for a number of the platform's
-    // may be the greatest there is.
-    TAKE_OF_DOMAIN = "UPDATE email_domains SET current_daily_sends = CAST(", used_today!(), " + CAST($2 AS BIGINT) AS INTEGER), \
-        sends_day = CASE WHEN sends_day > $3 THEN sends_day ELSE $3 END \
-        WHERE id = $1 AND deleted_at IS NULL AND status = 'active' AND spf_valid AND dkim_valid AND dmarc_valid AND mx_valid \
-        AND (stale_since IS NULL OR stale_since > $4) \
-        AND ", used_today!(), " + CAST($2 AS BIGINT) <= COALESCE(daily_send_limit, 50) \
-        RETURNING current_daily_sends AS used, COALESCE(daily_send_limit, 50) AS daily_limit";
-    TAKE_OF_MAILBOX = "UPDATE email_mailboxes SET current_daily_sends = CAST(", used_today!(), " + CAST($2 AS BIGINT) AS INTEGER), \
-        sends_day = CASE WHEN sends_day > $3 THEN sends_day ELSE $3 END \
-        WHERE id = $1 AND deleted_at IS NULL AND COALESCE(status, 'warming') = $4 AND COALESCE(daily_send_limit, 10) = $5 \
-        AND ", used_today!(), " + CAST($2 AS BIGINT) <= $5 \
-        RETURNING current_daily_sends AS used, COALESCE(daily_send_limit, 10) AS daily_limit";
     COUNTER_OF_DOMAIN = "SELECT CASE WHEN sends_day < $2 THEN 0 ELSE COALESCE(current_daily_sends, 0) END AS used, \
         COALESCE(daily_send_limit, 50) AS daily_limit FROM email_domains WHERE id = $1";
-    // A key of long ago is nobody's.
-    KEEP = "INSERT INTO sendready_sends (mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, \
-        domain_used, domain_limit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-        ON CONFLICT (mailbox_id, key_id, idem_key) DO UPDATE SET at = excluded.at, day = excluded.day, \
-        granted = excluded.granted, mailbox_used = excluded.mailbox_used, mailbox_limit = excluded.mailbox_limit, \
-        domain_used = excluded.domain_used, domain_limit = excluded.domain_limit WHERE sendready_sends.at <= $11";
     KEPT_GRANT = "SELECT day, granted, mailbox_used, mailbox_limit, domain_used, domain_limit FROM sendready_sends \
         WHERE mailbox_id = $1 AND key_id = $2 AND idem_key = $3 AND at > $4";
     PRUNE = "DELETE FROM sendready_sends WHERE (mailbox_id, key_id, idem_key) IN \
@@ -130,7 +104,7 @@ impl Taken {
 }
 
 #[derive(sqlx::FromRow)]
-struct KeptGrant {
+pub(in crate::store) struct KeptGrant {
     day: NaiveDate,
     granted: i32,
     mailbox_used: i32,
@@ -139,40 +113,18 @@ struct KeptGrant {
     domain_limit: i32,
 }
 
-impl Store {
-    /// Takes sends from a mailbox's counter and its domain's, both or neither, and never over a limit, however many ask
-    /// at once. With a key it is done once: whoever asks again gets the first grant, whatever became of its answer.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]; nothing is taken, or with a key: ask again.
-    pub async fn mailbox_send(
-        &self,
-        send: &Send,
-        key: Option<SendKey<'_>>,
-        now: DateTime<Utc>,
-    ) -> Result<Sent, StoreError> {
-        const OPERATION: &str = "mailbox_send";
-        let mut tx = self.db.begin(OPERATION).await?;
-        if let Some(grant) = take(&mut tx, send, now.date_naive(), OPERATION).await? {
-            let is_first = match key {
-                Some(key) => keep(&mut tx, send, key, &grant, now, OPERATION).await?,
-                None => true,
-            };
-            if is_first {
-                tx.commit(OPERATION).await?;
-                return Ok(Sent::Granted(grant));
-            }
+impl From<KeptGrant> for Grant {
+    fn from(row: KeptGrant) -> Grant {
+        Grant {
+            granted: row.granted,
+            mailbox: Counter::of(row.mailbox_used, row.mailbox_limit),
+            domain: Counter::of(row.domain_used, row.domain_limit),
+            day: row.day,
         }
-        // What was taken goes back.
-        drop(tx);
-        let again = match key {
-            Some(key) => self.send_kept(send.mailbox_id, key, now).await?,
-            None => None,
-        };
-        Ok(again.map_or(Sent::Refused, Sent::Again))
     }
+}
 
+impl Store {
     /// What a domain's mailboxes sent on the UTC day `today`, and may; nothing where there is no such domain.
     ///
     /// # Errors
@@ -202,12 +154,7 @@ impl Store {
             query.bind(now - KEPT).fetch_optional(pool).await
         })
         .map_err(StoreError::at("send_kept"))?;
-        Ok(row.map(|row| Grant {
-            granted: row.granted,
-            mailbox: Counter::of(row.mailbox_used, row.mailbox_limit),
-            domain: Counter::of(row.domain_used, row.domain_limit),
-            day: row.day,
-        }))
+        Ok(row.map(Grant::from))
     }
 
     /// Removes at most `limit` grants whose keys count no more; how many it were.
@@ -259,50 +206,4 @@ impl Store {
         }
         Ok(count)
     }
-}
-
-/// Takes of both counters; nothing where one does not allow it. The domain first, as everybody does.
-async fn take(
-    tx: &mut Tx,
-    send: &Send,
-    today: NaiveDate,
-    operation: &'static str,
-) -> Result<Option<Grant>, StoreError> {
-    let domain = tx!(&mut *tx, TAKE_OF_DOMAIN, |sql, connection| {
-        let query = sqlx::query_as::<_, Taken>(sql).bind(send.domain_id).bind(i64::from(send.count)).bind(today);
-        query.bind(send.stale_before).fetch_optional(connection).await
-    })
-    .map_err(StoreError::at(operation))?;
-    let Some(domain) = domain else { return Ok(None) };
-    let mailbox = tx!(tx, TAKE_OF_MAILBOX, |sql, connection| {
-        let query = sqlx::query_as::<_, Taken>(sql).bind(send.mailbox_id).bind(i64::from(send.count)).bind(today);
-        query.bind(send.status.as_str()).bind(send.daily_send_limit).fetch_optional(connection).await
-    })
-    .map_err(StoreError::at(operation))?;
-    Ok(mailbox.map(|mailbox| Grant {
-        granted: send.count,
-        mailbox: mailbox.counter(),
-        domain: domain.counter(),
-        day: today,
-    }))
-}
-
-/// Whether nobody was granted anything by this key.
-async fn keep(
-    tx: &mut Tx,
-    send: &Send,
-    key: SendKey<'_>,
-    grant: &Grant,
-    now: DateTime<Utc>,
-    operation: &'static str,
-) -> Result<bool, StoreError> {
-    let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    tx!(tx, KEEP, |sql, connection| {
-        let query = sqlx::query(sql).bind(send.mailbox_id).bind(key.key_id).bind(key.idem_key).bind(now);
-        let query = query.bind(grant.day).bind(grant.granted);
-        let query = query.bind(number(grant.mailbox.used)).bind(number(grant.mailbox.limit));
-        let query = query.bind(number(grant.domain.used)).bind(number(grant.domain.limit)).bind(now - KEPT);
-        query.execute(connection).await.map(|done| done.rows_affected() == 1)
-    })
-    .map_err(StoreError::at(operation))
 }

@@ -180,8 +180,8 @@ async fn download(
         let visitor = Visitor::of(service, token).await?;
         let records = service.records_as_they_are(&visitor.caller, visitor.domain_id).await?;
         // A domain's name is letters, digits, hyphens, dots and underscores: nothing that ends a quoted text.
-        let file = format!("attachment; filename=\"{}.{ending}\"", records.report.domain);
-        let body = form(&records.report);
+        let file = format!("attachment; filename=\"{}.{ending}\"", records.judged.report.domain);
+        let body = form(&records.judged.report);
         Ok::<_, Refusal>((HEADERS, [(CONTENT_TYPE, media_type)], named(file), body))
     };
     answer.await.into_response()

@@ -102,6 +102,22 @@ fn shown(readiness: &Value) -> String {
     line.trim_end().to_owned()
 }
 
+/// Whoever asks while others are served shares the next transaction with all who do.
+#[tokio::test]
+async fn a_crowd_takes_no_more_than_there_is() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.house.check_all(&zone("")).await, 1);
+    let again = futures_util::future::join_all((0..20).map(|_| scene.send("same", 1))).await;
+    assert!(again.iter().all(|answer| answer.status == 200 && answer.json() == again[0].json()), "{again:?}");
+    assert_eq!(again.iter().filter(|answer| answer.header("idempotency-replayed").is_empty()).count(), 1);
+    let keys: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
+    let sent = futures_util::future::join_all(keys.iter().map(|key| scene.send(key, 1))).await;
+    assert_eq!(sent.iter().filter(|answer| answer.status == 200).count(), 9, "{sent:?}");
+    let refused = sent.iter().filter(|answer| answer.status != 200);
+    assert!(refused.clone().all(|answer| answer.problem() == "daily-limit-reached"), "{sent:?}");
+    assert_eq!(scene.readiness().await, "yes yes 10/10 daily-limit-reached");
+}
+
 #[tokio::test]
 async fn from_a_pending_domain_to_full_capacity() {
     let scene = Scene::new().await;
@@ -117,7 +133,9 @@ async fn from_a_pending_domain_to_full_capacity() {
     let expected = json!({"granted": 4, "mailbox": {"used": 4, "limit": 10}, "domain": {"used": 4, "limit": 50},
         "resets_at": "2027-01-16T00:00:00Z"});
     assert_eq!(sent.json(), expected);
-    assert_eq!(scene.send("a", 4).await.text, sent.text, "told again, and nothing taken");
+    let again = scene.send("a", 4).await;
+    assert_eq!(again.text, sent.text, "told again, and nothing taken");
+    assert_eq!((sent.header("idempotency-replayed"), again.header("idempotency-replayed")), ("", "true"));
     assert_eq!(scene.send("a", 3).await.problem(), "idempotency-key-reused");
     assert_eq!(scene.send("b", 7).await.problem(), "daily-limit-reached");
     assert_eq!(scene.readiness().await, "yes yes 4/10");

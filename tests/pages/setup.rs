@@ -95,16 +95,6 @@ async fn a_page_shows_every_record_and_nothing_of_the_platform() {
 }
 
 #[tokio::test]
-async fn what_nobody_could_tell_is_nobody_s_fault() {
-    let set = Set::new().await;
-    // Servers that know nothing of the domain.
-    set.house.check_all("$ORIGIN other.example.\n$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\n").await;
-    let page = set.get("").await;
-    check_page(&page, 200, "We cannot tell at the moment");
-    assert!(page.text.contains("Leave what you have published as it is"), "{}", page.text);
-}
-
-#[tokio::test]
 async fn the_end_is_clear() {
     let set = Set::new().await;
     let zone = format!(

@@ -2,6 +2,7 @@
 
 use sendready::sending::tier::Tier;
 use sendready::store::db::{Db, Sql};
+use sendready::store::{NewKey, Role};
 use sqlx::AssertSqlSafe;
 
 use crate::store::world::{Place, World, at, id, on_both};
@@ -339,6 +340,7 @@ async fn fill_mailboxes(world: &World) {
 
 async fn mailboxes_walk_indexes(world: World) {
     fill_mailboxes(&world).await;
+    sends_walk_indexes(&world).await;
     let (day, next) = (quoted("2026-09-21"), quoted("2026-09-22"));
     let plan = async |name: &str, parameters: &[String]| plan(&world, name, parameters).await;
     let address = [quoted("box1@d7.example"), quoted("box1@d7.example.")];
@@ -359,18 +361,44 @@ async fn mailboxes_walk_indexes(world: World) {
     walks(&plan("send::STAMP_MAILBOXES", &stamp).await, &["idx_sendready_mailboxes_unstamped"]);
 }
 
+/// Many sends at once are found by their ids, and so are their keys.
+async fn sends_walk_indexes(world: &World) {
+    let key =
+        NewKey { id: id(900), role: Role::Operator, client_id: None, name: None, hash: [9; 32], expires_at: None };
+    world.store.key_add(&key, at(0)).await.unwrap();
+    world
+        .run(
+            "INSERT INTO sendready_sends (mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, \
+             domain_used, domain_limit) SELECT m.id, k.id, 'k', CURRENT_TIMESTAMP, CURRENT_DATE, 1, 1, 10, 1, 50 \
+             FROM (SELECT id FROM email_mailboxes LIMIT 5000) AS m CROSS JOIN sendready_api_keys AS k",
+        )
+        .await;
+    world.run("ANALYZE sendready_sends").await;
+    let id = r#""item_id": "00000000000000000000000000000007", "used": 1, "day": "2026-09-21""#;
+    let items = [quoted(&format!("[{{{id}}}]"))];
+    let (domains, mailboxes) = match world.place {
+        Place::Postgres(_) => ("email_domains_pkey", "email_mailboxes_pkey"),
+        Place::Sqlite(_) => ("sqlite_autoindex_email_domains", "sqlite_autoindex_email_mailboxes"),
+    };
+    for name in ["LOCK_DOMAINS", "WRITE_DOMAINS"] {
+        walks(&plan(world, &format!("send_batch::{name}"), &items).await, &[domains]);
+    }
+    for name in ["LOCK_MAILBOXES", "WRITE_MAILBOXES"] {
+        walks(&plan(world, &format!("send_batch::{name}"), &items).await, &[mailboxes]);
+    }
+    let key = r#"[{"place": 0, "mailbox_id": "00000000000000000000000000000007", "key_id": "00000000000000000000000000000009", "idem_key": "k"}]"#;
+    walks(&plan(world, "send_batch::KEPT_GRANTS", &[quoted(key), quoted(&at(0).to_rfc3339())]).await, &[]);
+}
+
 /// Many claims, few of them on one domain or by one client.
 async fn ownership_walks_indexes(world: World) {
-    fill_mailboxes(&world).await;
-    let past = format!(
-        "'{}'{}",
-        at(-60).to_rfc3339(),
-        if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" }
-    );
+    fill(&world).await;
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    let (past, future) = (format!("'{}'{cast}", at(-60).to_rfc3339()), format!("'{}'{cast}", at(99_999).to_rfc3339()));
     world
         .run(&format!(
             "INSERT INTO sendready_ownership_claims (domain_id, client_id, value, provider, asked_at, expires_at) \
-             SELECT d.id, c.id, 'x', 'manual', {past}, {past} \
+             SELECT d.id, c.id, 'x', 'manual', {past}, CASE WHEN d.n % 2 = 0 THEN {past} ELSE {future} END \
              FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM email_domains) AS d \
              JOIN (SELECT id, row_number() OVER (ORDER BY id) AS n FROM clients) AS c ON c.n = d.n % 5000 + 1"
         ))
@@ -389,7 +417,6 @@ async fn ownership_walks_indexes(world: World) {
     let early = quoted(&at(-90).to_rfc3339());
     let prune = plan(&world, "ownership::PRUNE", &[early, "500".to_owned()]).await;
     walks(&prune, &["idx_sendready_ownership_claims_expires"]);
-    walks(&plan(&world, "transfer::TAKE_MAILBOXES", &[one, two, now]).await, &["idx_mailboxes_domain"]);
 }
 
 /// The console's counts read indexes alone; of the history it reads a day.

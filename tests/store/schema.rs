@@ -19,7 +19,7 @@ on_both_bare!(
 );
 
 /// Our migrations, behind the platform's two.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "018_service",
     "019_staged",
     "020_breaker",
@@ -30,6 +30,7 @@ const OURS: [&str; 11] = [
     "025_ownership",
     "026_audit",
     "027_outside_facts",
+    "028_told_rows",
     "029_console",
 ];
 

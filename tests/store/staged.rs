@@ -170,7 +170,7 @@ impl House {
     /// `label verdict` of the records of a purpose, `+` before what is staged.
     async fn shown(&self, purpose: Purpose) -> String {
         let view = self.service.records(&self.operator, self.row().await.id).await.unwrap();
-        let records = view.report.records.iter().filter(|record| record.purpose == purpose);
+        let records = view.judged.report.records.iter().filter(|record| record.purpose == purpose);
         let each = records.map(|record| {
             let label = record.name.to_string().split('.').next().unwrap().to_owned();
             format!("{}{label} {}", if record.staged { "+" } else { "" }, record.verdict)
@@ -206,7 +206,7 @@ async fn a_rotation(world: World) {
     // Whoever looks brings it forward, and is told to come back soon.
     house.hand.advance(Duration::from_secs(20));
     let view = house.service.records(&house.operator, id).await.unwrap();
-    assert!(view.report.is_all_valid() && view.poll_after.as_secs() <= 3, "{view:?}");
+    assert!(view.judged.report.is_all_valid() && view.poll_after.as_secs() <= 3, "{view:?}");
     let since = view.row.next_check_at.unwrap() - view.row.last_checked_at.unwrap();
     assert_eq!(since.num_seconds(), 15, "the least interval");
 
@@ -253,7 +253,8 @@ async fn another_profile_after_a_restart(world: World) {
     let events = house.world.store.event_list(id, None, 50).await.unwrap();
     assert_eq!(events.len(), 1, "DNS has not changed: {events:?}");
     let view = house.service.records(&house.operator, id).await.unwrap();
-    let staged = view.report.records.iter().find(|record| record.staged && record.purpose == Purpose::Spf).unwrap();
+    let staged =
+        view.judged.report.records.iter().find(|record| record.staged && record.purpose == Purpose::Spf).unwrap();
     assert_eq!(staged.action.as_str(), "replace");
     let value = staged.value.as_ref().unwrap();
     assert!(value.contains("include:a.provider.test") && value.contains("include:b.provider.test"), "{value}");
@@ -265,7 +266,7 @@ async fn another_profile_after_a_restart(world: World) {
     house.stands("all of it").await;
     assert_eq!(house.row().await.binding.unwrap().spf_includes, ["b.provider.test"]);
     let view = house.service.records(&house.operator, id).await.unwrap();
-    assert!(!view.report.has_staged(), "{view:?}");
+    assert!(!view.judged.report.has_staged(), "{view:?}");
 }
 
 async fn a_dedicated_address(world: World) {

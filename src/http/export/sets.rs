@@ -133,6 +133,13 @@ impl Wanted<'_> {
     }
 }
 
+/// Whether a later record is for the same place in the zone, and takes it.
+pub(super) fn gives_way(report: &Report, index: usize) -> bool {
+    let with_value = |record| publishable(record).ok();
+    let Some(one) = report.records.get(index).and_then(with_value) else { return false };
+    report.records.iter().skip(index + 1).filter_map(with_value).any(|later| later.stands_for(&one))
+}
+
 /// The record with its value, or why there is nothing to write.
 fn publishable(record: &RecordReport) -> Result<Publishable<'_>, String> {
     let title = format!("{} ({} at {})", record.purpose, record.record_type, record.name);

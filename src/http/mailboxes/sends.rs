@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,7 +56,7 @@ pub(in crate::http) struct CounterBody {
 
 impl Sends {
     fn of(view: SendView) -> Sends {
-        let SendView { grant, resets_at } = view;
+        let SendView { grant, resets_at, again: _ } = view;
         let counter = |Counter { used, limit }| CounterBody { used, limit };
         let (mailbox, domain) = (counter(grant.mailbox), counter(grant.domain));
         Sends { granted: grant.granted, mailbox, domain, resets_at }
@@ -77,8 +78,13 @@ pub(in crate::http) async fn mailbox_send(
     _: NoQuery,
     headers: HeaderMap,
     body: json::Json,
-) -> Result<Json<Sends>, Problem> {
+) -> Result<Response, Problem> {
     let count = body.read(|fields| fields.need("count", field::send_count))?;
     let key = idempotency::key_given(&headers)?;
-    Ok(Json(Sends::of(service.mailbox_send(&caller, id, count, key.as_deref()).await?)))
+    let view = service.mailbox_send(&caller, id, count, key.as_deref()).await?;
+    let mut response = Json(Sends::of(view)).into_response();
+    if view.again {
+        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }

@@ -23,13 +23,13 @@ async fn a_new_domain_is_unchecked_and_after_one_check_verified() {
     let row = world.domain(NAME).await;
     let view = world.service.records(&world.operator, row.id).await.unwrap();
     for purpose in Purpose::ALL {
-        assert_eq!(view.report.verdict(purpose), Verdict::Unchecked, "{purpose}");
+        assert_eq!(view.judged.report.verdict(purpose), Verdict::Unchecked, "{purpose}");
     }
-    assert_eq!((view.poll_after.as_secs(), view.requirements), (2, RequirementsSource::Domain));
+    assert_eq!((view.poll_after.as_secs(), view.judged.requirements), (2, RequirementsSource::Domain));
 
     assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done]);
     let view = world.service.records(&world.operator, row.id).await.unwrap();
-    assert!(view.report.is_all_valid(), "{:?}", view.report);
+    assert!(view.judged.report.is_all_valid(), "{:?}", view.judged.report);
     let row = view.row;
     assert_eq!((row.status, row.dns_configured, row.verified_at), (Status::Active, true, Some(world.hand.now())));
     assert!(row.spf_valid && row.dkim_valid && row.dmarc_valid && row.mx_valid);
@@ -37,7 +37,7 @@ async fn a_new_domain_is_unchecked_and_after_one_check_verified() {
     assert!((38_880..=47_520).contains(&wait), "12 h, a tenth either way: {wait}");
     assert_eq!(view.poll_after.as_secs(), 3_600, "no longer than an hour");
     assert_eq!(world.events(row.id).await, ["domain.verified"]);
-    assert!(view.changed_at.iter().all(|at| *at == Some(world.hand.now())));
+    assert!(view.judged.changed_at.iter().all(|at| *at == Some(world.hand.now())));
     assert_eq!(world.check_due(&good(NAME)).await, [], "nothing more is due");
 }
 
@@ -104,7 +104,7 @@ async fn caches_alone_must_deny_twice() {
     assert_eq!(doubted.stale_since, Some(world.hand.now()), "a doubt is no word");
     assert_eq!(seconds(world.hand.now(), doubted.next_check_at), Some(300), "when caches have forgotten");
     let view = world.service.records(&world.operator, row.id).await.unwrap();
-    assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Missing, "what is seen is said");
+    assert_eq!(view.judged.report.verdict(Purpose::Dkim), Verdict::Missing, "what is seen is said");
     assert_eq!(world.events(row.id).await, ["domain.verified"], "what is not believed has not changed");
     world.pass(TimeDelta::seconds(299));
     world.service.verify(&world.operator, row.id).await.unwrap();
@@ -184,7 +184,7 @@ async fn what_is_changed_during_a_check_drops_its_result() {
     assert_eq!(world.row(row.id).await.status, Status::Pending);
     assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done], "a new check is due at once");
     let view = world.service.records(&world.operator, row.id).await.unwrap();
-    assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Missing, "the new selector");
+    assert_eq!(view.judged.report.verdict(Purpose::Dkim), Verdict::Missing, "the new selector");
 }
 
 #[tokio::test]
@@ -249,10 +249,10 @@ async fn rows_of_the_platform_are_checked_as_they_stand_or_said_to_be_malformed(
 
     let row = page.items.iter().find(|view| view.row.domain == NAME).unwrap();
     let view = world.service.records(&world.operator, row.row.id).await.unwrap();
-    assert_eq!(view.requirements, RequirementsSource::Missing, "infraforge has no values");
-    assert_eq!(view.report.verdict(Purpose::Dkim), Verdict::Unchecked, "selectors are never guessed");
+    assert_eq!(view.judged.requirements, RequirementsSource::Missing, "infraforge has no values");
+    assert_eq!(view.judged.report.verdict(Purpose::Dkim), Verdict::Unchecked, "selectors are never guessed");
     assert_eq!((view.row.spf_valid, view.row.mx_valid, view.row.status), (true, true, Status::Pending));
-    let codes = |view: &RecordsView| view.report.advisories.iter().map(Finding::code).collect::<Vec<_>>();
+    let codes = |view: &RecordsView| view.judged.report.advisories.iter().map(Finding::code).collect::<Vec<_>>();
     assert_eq!(codes(&view).first(), Some(&"requirements.missing"), "so somebody must say which");
     let given = world.domain("given.test").await;
     let view = world.service.records(&world.operator, given.id).await.unwrap();
@@ -344,9 +344,9 @@ async fn a_revived_domain_shows_nothing_of_its_former_life() {
     assert_eq!(world.check_due(&good(NAME)).await, [], "never closer than the least interval");
     let view = world.service.records(&world.operator, row.id).await.unwrap();
     for purpose in Purpose::ALL {
-        assert_eq!(view.report.verdict(purpose), Verdict::Unchecked, "{purpose}");
+        assert_eq!(view.judged.report.verdict(purpose), Verdict::Unchecked, "{purpose}");
     }
-    assert!(view.changed_at.iter().all(Option::is_none), "{:?}", view.changed_at);
+    assert!(view.judged.changed_at.iter().all(Option::is_none), "{:?}", view.judged.changed_at);
     world.pass(TimeDelta::seconds(15));
     assert_eq!(world.check_due(&good(NAME)).await, [Settled::Done]);
 }

@@ -123,7 +123,7 @@ pub(super) struct Spread {
 impl View {
     /// The page at `now`.
     pub(super) fn of(records: &RecordsView, now: DateTime<Utc>, answer: Option<Note>) -> View {
-        let (row, report) = (&records.row, &records.report);
+        let (row, report) = (&records.row, &records.judged.report);
         let count = Count::of(&report.records);
         let (ascii, unicode) = (report.domain.to_string(), report.domain.unicode());
         let panel = report.dns_provider.as_ref().and_then(|provider| providers::panel(&provider.name));

@@ -156,7 +156,7 @@ fn is_required(record: &RecordReport) -> bool {
 
 /// Whether nothing is left to do.
 pub(super) fn is_done(records: &RecordsView, count: Count) -> bool {
-    records.report.is_all_valid() && count.to_do + count.unknown + count.unchecked == 0
+    records.judged.report.is_all_valid() && count.to_do + count.unknown + count.unchecked == 0
 }
 
 /// What stands above everything: how far it is.
@@ -165,7 +165,7 @@ pub(super) fn headline(records: &RecordsView, count: Count) -> Note {
     if is_done(records, count) {
         return done(records, count);
     }
-    if records.requirements == RequirementsSource::Missing {
+    if records.judged.requirements == RequirementsSource::Missing {
         let text = "Nobody has told us yet which records this domain needs. What you see below is only how the records that \
                     are there look to us. Ask whoever sent you the link what is missing.";
         return Note::new(Tone::Warn, "Not ready: the list of records is missing", text);
@@ -242,7 +242,7 @@ pub(super) fn notes(records: &RecordsView, count: Count) -> Vec<Note> {
         notes.push(Note::new(Tone::Bad, title, text));
     }
     let is_hidden = |record: &&RecordReport| record.propagation.as_ref().is_some_and(|known| !known.visible);
-    if is_done && records.report.records.iter().any(|record| is_hidden(&record)) {
+    if is_done && records.judged.report.records.iter().any(|record| is_hidden(&record)) {
         let text = "Your name servers have everything. Some others still remember what was there before, and will forget it by \
                     themselves.";
         notes.push(Note::new(Tone::Wait, "Not visible everywhere yet", text));

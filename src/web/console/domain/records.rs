@@ -58,12 +58,12 @@ pub(super) struct Server {
 
 /// Every record, and after them what was noticed of none in particular.
 pub(super) fn lines(view: &RecordsView, now: DateTime<Utc>) -> Vec<RecordLine> {
-    let changed = view.changed_at.iter().copied().chain(std::iter::repeat(None));
-    view.report.records.iter().zip(changed).map(|(record, changed)| line(view, record, changed, now)).collect()
+    let changed = view.judged.changed_at.iter().copied().chain(std::iter::repeat(None));
+    view.judged.report.records.iter().zip(changed).map(|(record, changed)| line(view, record, changed, now)).collect()
 }
 
 fn line(view: &RecordsView, record: &RecordReport, changed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> RecordLine {
-    let place = Place::of(&view.report, record);
+    let place = Place::of(&view.judged.report, record);
     let known = record.propagation.as_ref();
     RecordLine {
         purpose: words::purpose(record.purpose),
