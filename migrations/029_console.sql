@@ -26,5 +26,13 @@ CREATE INDEX idx_sendready_checks_at ON sendready_checks(at);
 -- overview::CHANGES: few checks change anything. The condition is that of the statement, word for word.
 CREATE INDEX idx_sendready_checks_changed ON sendready_checks(at) WHERE changes <> '{}';
 
+-- domain::LIST_OF_STATUS: few among many.
+CREATE INDEX idx_sendready_domains_status_place
+    ON email_domains(COALESCE(status, 'pending'), COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id);
+-- domain::LIST_FAILING. The condition is that of the statement, word for word.
+CREATE INDEX idx_sendready_domains_failing_place ON email_domains(COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id)
+    WHERE NOT (COALESCE(spf_valid, FALSE) AND COALESCE(dkim_valid, FALSE) AND COALESCE(dmarc_valid, FALSE)
+    AND COALESCE(mx_valid, FALSE));
+
 -- domain::LIST_BY_PREFIX. Octet by octet, so that what begins alike lies together.
 CREATE INDEX idx_sendready_domains_prefix ON email_domains(lower(domain) COLLATE "C");

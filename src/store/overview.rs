@@ -145,8 +145,10 @@ statements! {
         FROM sendready_checks WHERE at >= $1 AND at < $2 GROUP BY 1";
     CHANGES = changes!("CAST(floor(extract(epoch FROM at - $1::timestamptz) / 3600) AS BIGINT)")
         => changes!("(unixepoch(at) - unixepoch($1)) / 3600");
-    LATELY = "SELECT e.at, e.kind, e.domain_id, d.domain FROM sendready_events AS e \
-        JOIN email_domains AS d ON d.id = e.domain_id ORDER BY e.id DESC LIMIT $1";
+    // The events first, whatever is known of how many there are: SQLite joins a CROSS JOIN in its order.
+    LATELY = "SELECT e.at, e.kind, e.domain_id, d.domain FROM \
+        (SELECT id, at, kind, domain_id FROM sendready_events ORDER BY id DESC LIMIT $1) AS e \
+        CROSS JOIN email_domains AS d WHERE d.id = e.domain_id ORDER BY e.id DESC";
     DELIVERIES = "SELECT w.kind, w.created_at, w.status, w.attempts, w.response_code, w.failure, w.next_attempt_at, e.url \
         FROM sendready_webhook_deliveries AS w JOIN sendready_webhook_endpoints AS e ON e.id = w.endpoint_id \
         WHERE w.event_id IN (SELECT id FROM sendready_events WHERE domain_id = $1 ORDER BY id DESC LIMIT $2) \

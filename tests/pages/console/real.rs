@@ -109,7 +109,7 @@ async fn fill(house: &House, now: DateTime<Utc>) -> Uuid {
         (120, &[last]),
         (190, &[(2, "_domainkey"), last]),
         (200, &[(2, "_domainkey"), (4, "_dmarc"), last]),
-        (215, &[(2, "_domainkey"), (4, "_dmarc"), last]),
+        (210, &[(2, "_domainkey"), (4, "_dmarc"), last]),
     ];
     for (hour, broken) in steps {
         house.hand.set(now - TimeDelta::days(9) + TimeDelta::hours(hour));
