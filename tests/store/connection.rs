@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::store::world::{Place, World, at, id, on_both};
 
@@ -28,6 +29,7 @@ async fn the_next_call_after_a_loss_works() {
     let Place::Postgres(database) = &world.place else { panic!("the worlds are swapped") };
     for second in 1..4 {
         database.cut_connections().await;
+        assert!(world.store.domain_shown(Uuid::nil()).await.unwrap().is_none(), "also what asks no connection first");
         assert!(world.store.client_get(client).await.unwrap().is_some());
         world.domain(10 + u128::try_from(second).unwrap(), client, &format!("d{second}.example"), second).await;
     }
