@@ -18,7 +18,9 @@ mod real {
 
     /// What the issue asks for.
     const RESIDENT_KIB_MAX: u64 = 150 * 1_024;
-    const WOKEN_MAX: Duration = Duration::from_secs(1);
+    /// The issue's second, for what is released; `benches/status-read` holds that to it. Code without optimisation takes
+    /// about that long by itself where other tests run beside it.
+    const WOKEN_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 });
     const WAITERS: usize = 1_000;
 
     /// As many as four clients of the greatest tier may have.

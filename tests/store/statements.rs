@@ -86,6 +86,8 @@ fn every_statement_is_listed() {
         let allowed = if module.ends_with("::migration") { 2 } else { 0 };
         assert_eq!(raw, allowed, "{module} runs raw texts");
         let is_home = module.ends_with("::db");
+        // A function that chooses among them is none.
+        let text = text.replace("-> Sql {", "");
         assert!(is_home || !text.contains("Sql {"), "{module} makes a statement by hand");
     }
 }
