@@ -2,7 +2,7 @@
 //!
 //! What is remembered is only that a tag was right when it was read, and it is dropped by the word that anything of it
 //! has changed, which the database itself gives (migration 028). So it is used only while that word can be heard: never
-//! on SQLite, never while the line is cut, and no longer than [`TRUSTED`] after the line was last known to stand.
+//! on SQLite, never while the line is cut, and no longer than three seconds after the line was last known to stand.
 //!
 //! Somebody may have read before a change and want to note after its word: each look takes a [`Ticket`] first, and one
 //! that was taken before any word about its domain notes nothing.

@@ -15,8 +15,11 @@ use uuid::Uuid;
 pub(crate) struct Together<T> {
     /// Counts comers and readings, to tell who came first.
     count: AtomicU64,
-    shelves: Mutex<HashMap<(Uuid, bool), Arc<Shelf<T>>>>,
+    shelves: Mutex<Shelves<T>>,
 }
+
+/// By domain and by whether a check is brought forward.
+type Shelves<T> = HashMap<(Uuid, bool), Arc<Shelf<T>>>;
 
 /// The last reading, and its number. Whoever reads holds it.
 type Shelf<T> = Turn<Option<(u64, Option<Arc<T>>)>>;
@@ -65,7 +68,7 @@ impl<T> Together<T> {
         Ok(found)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Uuid, bool), Arc<Shelf<T>>>> {
+    fn lock(&self) -> MutexGuard<'_, Shelves<T>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
