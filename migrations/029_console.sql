@@ -29,6 +29,9 @@ CREATE INDEX idx_sendready_checks_changed ON sendready_checks(at) WHERE changes 
 -- domain::LIST_OF_STATUS: few among many.
 CREATE INDEX idx_sendready_domains_status_place
     ON email_domains(COALESCE(status, 'pending'), COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id);
+-- domain::LIST_DELETED. The condition is that of the statement, word for word.
+CREATE INDEX idx_sendready_domains_deleted_place ON email_domains(COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id)
+    WHERE deleted_at IS NOT NULL OR status = 'deleted';
 -- domain::LIST_FAILING. The condition is that of the statement, word for word.
 CREATE INDEX idx_sendready_domains_failing_place ON email_domains(COALESCE(created_at, '0001-01-01T00:00:00+00:00'), id)
     WHERE NOT (COALESCE(spf_valid, FALSE) AND COALESCE(dkim_valid, FALSE) AND COALESCE(dmarc_valid, FALSE)

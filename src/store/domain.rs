@@ -250,6 +250,7 @@ statements! {
     LIST_OF_STATUS = list!("COALESCE(status, 'pending') = $4 AND ");
     LIST_FAILING = list!("NOT (COALESCE(spf_valid, FALSE) AND COALESCE(dkim_valid, FALSE) \
         AND COALESCE(dmarc_valid, FALSE) AND COALESCE(mx_valid, FALSE)) AND ");
+    LIST_DELETED = list!("(deleted_at IS NOT NULL OR status = 'deleted') AND ");
     // What begins alike lies together in its own index, and is put in order afterwards.
     LIST_BY_PREFIX = list!("lower(domain) COLLATE \"C\" >= $6 AND lower(domain) COLLATE \"C\" < $7 AND ")
         => list!("lower(domain) >= $6 AND lower(domain) < $7 AND ");
@@ -483,10 +484,11 @@ impl Store {
 /// The statement of a list of everybody's domains.
 fn whole_list(filter: &DomainFilter) -> Sql {
     match (filter.status, filter.failing) {
-        // What is deleted may be so by its time alone.
         (Some(Status::Pending | Status::Active | Status::Suspended), None) => LIST_OF_STATUS,
+        // What is deleted may be so by its time alone.
+        (Some(Status::Deleted), None) => LIST_DELETED,
         (_, Some(_)) => LIST_FAILING,
-        (Some(Status::Deleted) | None, None) => LIST,
+        (None, None) => LIST,
     }
 }
 

@@ -308,6 +308,8 @@ async fn lists_walk_indexes(world: World) {
     let prefix = [&parameters[..5], &[from, to, client]].concat();
     let of_status = [&parameters[..3], &[quoted("suspended"), quoted("")]].concat();
     walks(&plan(&world, "domain::LIST_OF_STATUS", &of_status).await, &["idx_sendready_domains_status_place"]);
+    let deleted = [&parameters[..3], &[quoted("deleted"), quoted("")]].concat();
+    walks(&plan(&world, "domain::LIST_DELETED", &deleted).await, &["idx_sendready_domains_deleted_place"]);
     let failing = [&parameters[..4], &[quoted("spf")]].concat();
     walks(&plan(&world, "domain::LIST_FAILING", &failing).await, &["idx_sendready_domains_failing_place"]);
     walks(&plan(&world, "domain::LIST_BY_PREFIX", &prefix).await, &["idx_sendready_domains_prefix"]);

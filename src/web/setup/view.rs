@@ -41,6 +41,8 @@ pub(super) struct View {
     pub(super) headline: Note,
     /// What else is to be known.
     pub(super) notes: Vec<Note>,
+    /// What is to be known in the end.
+    pub(super) afterword: Option<Note>,
     /// What came of pressing the button.
     pub(super) answer: Option<Note>,
     /// Nothing is left to do.
@@ -137,6 +139,7 @@ impl View {
             ascii: (unicode != ascii).then_some(ascii),
             headline: words::headline(records, count),
             notes: words::notes(records, count),
+            afterword: words::afterword(records, count),
             answer,
             is_done,
             panel,

@@ -242,13 +242,17 @@ pub(super) fn notes(records: &RecordsView, count: Count) -> Vec<Note> {
         };
         notes.push(Note::new(Tone::Bad, title, text));
     }
-    let is_hidden = |record: &&RecordReport| record.propagation.as_ref().is_some_and(|known| !known.visible);
-    if is_done && records.judged.report.records.iter().any(|record| is_hidden(&record)) {
-        let text = "Your name servers have everything. Some others still remember what was there before, and will forget it by \
-                    themselves.";
-        notes.push(Note::new(Tone::Wait, "Not visible everywhere yet", text));
-    }
     notes
+}
+
+/// What need not be known before the end. It comes when all is right, and stands below the records, so that nothing of
+/// them moves then.
+pub(super) fn afterword(records: &RecordsView, count: Count) -> Option<Note> {
+    let is_hidden = |record: &RecordReport| record.propagation.as_ref().is_some_and(|known| !known.visible);
+    let text = "Your name servers have everything. Some others still remember what was there before, and will forget it by \
+                themselves.";
+    let is_late = is_done(records, count) && records.judged.report.records.iter().any(is_hidden);
+    is_late.then(|| Note::new(Tone::Wait, "Not visible everywhere yet", text))
 }
 
 /// The word for a verdict, and its colour.
