@@ -179,7 +179,7 @@ pub fn verdict_cell(verdict: Verdict, coloured: bool) -> Cell {
 }
 
 /// Cuts a text for a cell. What comes out of DNS is printable already ([`crate::verify::evidence::Txt::shown`]).
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(CELL_CHARS_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use crate::http::openapi::example;
+use crate::http::problem::pages::escape;
 use crate::http::problem::{Kind, Problem};
 
 /// The page's one style sheet.
@@ -298,10 +299,6 @@ fn marked(text: &str) -> String {
         });
     }
     shown
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -6,11 +6,8 @@ use comfy_table::{Cell, presets};
 use serde_json::Value;
 
 use crate::cli::exit::Exit;
-use crate::cli::output::{self, printable};
+use crate::cli::output::{self, cut, printable};
 use crate::verify::purpose::Verdict;
-
-/// The longest text of a cell, in characters; the whole of it is in the JSON.
-const CELL_CHARS_MAX: usize = 120;
 
 /// The most values of one record's `found` that a table shows.
 const FOUND_SHOWN: usize = 10;
@@ -139,13 +136,6 @@ fn verdict(record: &Value) -> Option<Verdict> {
 /// The items of a list; none where there is no list.
 pub(super) fn list<'b>(body: &'b Value, pointer: &str) -> impl Iterator<Item = &'b Value> {
     body.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(CELL_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -107,7 +107,8 @@ fn inline(text: &str) -> String {
     shown
 }
 
-fn escape(text: &str) -> String {
+/// Text as HTML shows it, also in an attribute.
+pub(in crate::http) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
