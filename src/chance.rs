@@ -3,6 +3,7 @@
 //! Only the ways in, the jobs and `service` ask [`Chance`]; what lies deeper takes what was drawn as an
 //! argument. Comparing secrets in constant time is the affair of whoever keeps their hashes.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -52,7 +53,10 @@ impl Chance {
     pub fn id(&self, now: DateTime<Utc>) -> Uuid {
         let milliseconds = u64::try_from(now.timestamp_millis()).unwrap_or(0);
         let fraction = u64::from(now.timestamp_subsec_micros() % 1_000) * 4_096 / 1_000;
-        let mut tail: [u8; 10] = self.octets();
+        let mut tail: [u8; 10] = match self {
+            Chance::System => LOTS.with_borrow_mut(|lots| lots.draw(self)),
+            Chance::Seeded(_) => self.octets(),
+        };
         let [first, second, ..] = &mut tail;
         [*first, *second] = u16::try_from(fraction).unwrap_or(0).to_be_bytes();
         Builder::from_unix_timestamp_millis(milliseconds, &tail).into_uuid()
@@ -114,6 +118,33 @@ impl Chance {
                 .for_each(|chunk| chunk.iter_mut().zip(seeded.next().to_be_bytes()).for_each(|(to, from)| *to = from)),
         }
         octets
+    }
+}
+
+/// How many octets of the system's randomness are fetched at once.
+const LOTS_OCTETS: usize = 640;
+
+thread_local! {
+    /// For the ids of this thread: every request has one, and asking the system for each costs as much as the rest of it.
+    static LOTS: RefCell<Lots> = const { RefCell::new(Lots { octets: [0; LOTS_OCTETS], used: LOTS_OCTETS }) };
+}
+
+/// Octets that were drawn by lot ahead. For ids, never for secrets: those are not kept before they are made.
+struct Lots {
+    octets: [u8; LOTS_OCTETS],
+    used: usize,
+}
+
+impl Lots {
+    /// Each octet is given once.
+    fn draw<const COUNT: usize>(&mut self, chance: &Chance) -> [u8; COUNT] {
+        if let Some(drawn) = self.octets.get(self.used..).and_then(|rest| rest.first_chunk()).copied() {
+            self.used += COUNT;
+            return drawn;
+        }
+        self.octets = chance.octets();
+        self.used = COUNT;
+        self.octets.first_chunk().copied().unwrap_or_else(|| chance.octets())
     }
 }
 

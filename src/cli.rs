@@ -106,9 +106,10 @@ pub async fn run() -> ExitCode {
     let Cli { command, common } = cli;
     // What a one-shot command would log at `info` is in its result.
     let default = if matches!(command, Command::Serve(_)) { None } else { Some("warn") };
-    if let Err(fault) = telemetry::start_log(common.log.as_deref().or(default)) {
-        return common.fault(&fault.to_string()).into();
-    }
+    let _log = match telemetry::start_log(common.log.as_deref().or(default)) {
+        Ok(log) => log,
+        Err(fault) => return common.fault(&fault.to_string()).into(),
+    };
     let exit = match command {
         Command::Serve(args) => {
             return serve::run(args, &common).await.map_or_else(ExitCode::from, ExitCode::from);

@@ -21,6 +21,7 @@ pub mod look;
 pub mod serve;
 
 mod admission;
+mod around;
 mod breaker;
 mod caller;
 mod clients;
@@ -39,11 +40,13 @@ mod setup_links;
 mod stream;
 mod tiers;
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -57,13 +60,39 @@ use crate::telemetry::metrics::Metrics;
 
 pub use crate::http::serve::serve;
 
-/// What handlers work with.
-#[derive(Clone, FromRef)]
+/// What handlers work with. Cheap to clone: each request is given several.
+#[derive(Clone)]
 struct AppState {
+    parts: Arc<Parts>,
+}
+
+/// What of it all requests share.
+struct Parts {
     service: Service,
     health: Health,
     metrics: Option<Metrics>,
     limits: Limits,
+    watch: Watch,
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl FromRef<AppState> for Health {
+    fn from_ref(state: &AppState) -> Health {
+        state.health.clone()
+    }
+}
+
+impl FromRef<AppState> for Service {
+    fn from_ref(state: &AppState) -> Service {
+        state.service.clone()
+    }
 }
 
 /// The whole HTTP interface over `service`.
@@ -77,7 +106,7 @@ pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Rou
 pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, beside: Router) -> Router {
     let watch = Watch { clock: service.clock().clone(), chance: Chance::System };
     let limits = Limits::new(&service.settings().rate_limits);
-    let state = AppState { service, health, metrics, limits };
+    let state = AppState { parts: Arc::new(Parts { service, health, metrics, limits, watch }) };
     let (v1, _) = v1().split_for_parts();
     let (operations, _) = operations().split_for_parts();
     let open = Router::new()
@@ -85,19 +114,20 @@ pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, b
         .route("/docs", get(docs_page::page))
         .route("/docs/style.css", get(docs_page::style))
         .route("/problems/{kind}", get(problem::pages::page))
-        .merge(beside.with_state(()))
-        .layer(from_fn_with_state(state.clone(), admission::admit_stranger));
-    v1.layer(from_fn_with_state(state.clone(), audit::audit))
-        .layer(from_fn_with_state(state.clone(), idempotency::once))
-        .layer(from_fn_with_state(state.clone(), admission::admit))
-        .merge(operations)
-        .merge(open)
-        .fallback(request::not_found)
-        .method_not_allowed_fallback(request::method_not_allowed)
-        .layer(CatchPanicLayer::custom(request::on_panic))
-        .layer(DefaultBodyLimit::max(request::BODY_OCTETS_MAX))
-        .layer(from_fn(request::bound_body))
-        .layer(from_fn_with_state(watch, request::watch))
+        .merge(beside.with_state(()));
+    // One layer each, for every layer of axum's copies all that lies within it.
+    v1.method_not_allowed_fallback(request::method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), around::keyed))
+        .merge(
+            open.method_not_allowed_fallback(request::method_not_allowed)
+                .layer(from_fn_with_state(state.clone(), around::open)),
+        )
+        .merge(
+            operations
+                .fallback(request::not_found)
+                .method_not_allowed_fallback(request::method_not_allowed)
+                .layer(from_fn_with_state(state.watch.clone(), request::watch)),
+        )
         .with_state(state)
 }
 

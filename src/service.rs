@@ -51,6 +51,7 @@ mod waiting;
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,44 +133,59 @@ pub struct WebhookSettings {
     pub allow_private: bool,
 }
 
-/// The use cases. Cheap to clone.
+/// The use cases. Cheap to clone: every request has its own.
 #[derive(Debug, Clone)]
 pub struct Service {
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a [`Service`] share.
+#[derive(Debug)]
+pub struct Shared {
     pub(crate) store: Store,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
-    wake: Arc<Notify>,
+    wake: Notify,
     settled: broadcast::Sender<Uuid>,
     waiting: Arc<Waiting>,
     closing: CancellationToken,
-    verify_rate: Arc<VerifyRate>,
-    key_cache: Arc<KeyCache>,
-    wake_deliveries: Arc<Notify>,
-    snapshot: Arc<Snapshot>,
-    judgements: Arc<Judgements>,
-    together: Arc<Together<RecordsView>>,
+    verify_rate: VerifyRate,
+    key_cache: KeyCache,
+    wake_deliveries: Notify,
+    snapshot: Snapshot,
+    judgements: Judgements,
+    together: Together<RecordsView>,
+}
+
+impl Deref for Service {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Service {
     /// The use cases over a migrated database.
     pub fn new(store: Store, settings: Settings, clock: Clock, chance: Chance) -> Service {
-        Service {
+        let shared = Shared {
             store,
-            settings: Arc::new(settings),
+            settings,
             clock,
             chance,
-            wake: Arc::default(),
+            wake: Notify::new(),
             settled: broadcast::Sender::new(SETTLED_BACKLOG_MAX),
             waiting: Arc::default(),
             closing: CancellationToken::new(),
-            verify_rate: Arc::default(),
-            key_cache: Arc::default(),
-            wake_deliveries: Arc::default(),
-            snapshot: Arc::default(),
-            judgements: Arc::default(),
-            together: Arc::default(),
-        }
+            verify_rate: VerifyRate::default(),
+            key_cache: KeyCache::default(),
+            wake_deliveries: Notify::new(),
+            snapshot: Snapshot::default(),
+            judgements: Judgements::default(),
+            together: Together::default(),
+        };
+        Service { shared: Arc::new(shared) }
     }
 
     /// Where things are kept.

@@ -3,6 +3,7 @@
 //! The log goes to stderr: text on a terminal, one JSON object a line elsewhere. What is logged is
 //! chosen by `--log`, else by `RUST_LOG`, else by [`FILTER`].
 
+mod lines;
 pub mod metrics;
 
 use std::io::IsTerminal;
@@ -11,6 +12,8 @@ use std::panic::PanicHookInfo;
 use thiserror::Error;
 use tracing::error;
 use tracing_subscriber::EnvFilter;
+
+use crate::telemetry::lines::{Lines, Writing};
 
 /// What is logged where nobody says: ours from `info` on, of others what went wrong.
 pub const FILTER: &str = "warn,sendready=info";
@@ -33,29 +36,42 @@ pub enum TelemetryError {
     /// Something in this process logs or counts already.
     #[error("the process has a log or a metrics recorder already")]
     Twice,
+    /// The system gives us no thread to write the log.
+    #[error("the system gives no thread to write the log")]
+    NoThread(#[source] std::io::Error),
+}
+
+/// The log that was started. What was logged is written when this is dropped, at the latest.
+#[derive(Debug)]
+#[must_use = "what waits to be written is written when it is dropped"]
+pub struct Log {
+    _writing: Option<Writing>,
 }
 
 /// Starts the log. `filter` is what `--log` said.
 ///
 /// # Errors
 ///
-/// [`TelemetryError::Filter`], the fault of whoever wrote it; [`TelemetryError::Twice`], ours.
-pub fn start_log(filter: Option<&str>) -> Result<(), TelemetryError> {
+/// [`TelemetryError::Filter`], the fault of whoever wrote it; [`TelemetryError::Twice`] and
+/// [`TelemetryError::NoThread`], ours.
+pub fn start_log(filter: Option<&str>) -> Result<Log, TelemetryError> {
     let filter = filter_of(filter, std::env::var(VARIABLE).ok().as_deref())?;
-    let stderr_is_terminal = std::io::stderr().is_terminal();
     // A line that cannot be written, on a full disk, is lost: telling of it on standard error would fail too, and panic.
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
-    if stderr_is_terminal {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    let writing = if std::io::stderr().is_terminal() {
         // An empty NO_COLOR counts as not set: https://no-color.org.
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        builder.with_ansi(colours).try_init()
+        // Beside what is drawn there, so at once.
+        builder.with_writer(std::io::stderr).with_ansi(colours).try_init().map_err(|_| TelemetryError::Twice)?;
+        None
     } else {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
-    }
-    .map_err(|_| TelemetryError::Twice)?;
+        let (lines, writing) = Lines::written_to(std::io::stderr()).map_err(TelemetryError::NoThread)?;
+        let builder = builder.with_writer(lines).json().flatten_event(true);
+        builder.with_current_span(true).with_span_list(false).try_init().map_err(|_| TelemetryError::Twice)?;
+        Some(writing)
+    };
     std::panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(Log { _writing: writing })
 }
 
 /// A panic is a line of the log like any other, and can be read by whatever reads the rest.

@@ -12,9 +12,8 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::HeaderMap;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::config::rates::RateClass;
@@ -31,7 +30,10 @@ use crate::service::{Caller, Role, Service};
 pub(super) struct Admitted(pub(super) Caller);
 
 /// Lets in what is within its limit, and tells what is left of that.
-pub(super) async fn admit(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub(super) async fn admit<F>(state: &AppState, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let address = address_of(&request);
     let caller = match known(&state.service, &state.limits, address, request.headers()).await {
         Ok(caller) => caller,
@@ -51,13 +53,16 @@ pub(super) async fn admit(State(state): State<AppState>, mut request: Request, n
     if let Some(caller) = caller {
         request.extensions_mut().insert(Admitted(caller));
     }
-    told(next.run(request).await, left)
+    told(next(request).await, left)
 }
 
 /// The same where no key is needed, and none is looked at.
-pub(super) async fn admit_stranger(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn admit_stranger<F>(state: &AppState, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     match count_stranger(&state.limits, address_of(&request)) {
-        Ok(left) => told(next.run(request).await, left),
+        Ok(left) => told(next(request).await, left),
         Err(refused) => refusal(&refused),
     }
 }

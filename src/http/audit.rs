@@ -10,10 +10,9 @@ pub(super) mod list;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::LOCATION;
 use axum::http::{Method, Uri};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -99,11 +98,14 @@ fn operation(method: &Method, route: &str) -> Option<&'static str> {
 }
 
 /// Writes down who changes what. Inside [`crate::http::idempotency::once`].
-pub(super) async fn audit(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let Some(doing) = doing(&request) else { return next.run(request).await };
+pub(super) async fn audit<F>(state: &AppState, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let Some(doing) = doing(&request) else { return next(request).await };
     let fields = FieldNames::default();
     request.extensions_mut().insert(fields.clone());
-    write_around(&state.service, &doing, &fields, next.run(request)).await
+    write_around(&state.service, &doing, &fields, next(request)).await
 }
 
 /// Does `work`, which changes something, between the two halves of a row: for ways in of other kinds than the API.

@@ -80,13 +80,13 @@ pub(super) async fn dns_changes(
     let (parts, body) = request.into_parts();
     let (sender, body) = if parts.headers.contains_key(AUTHORIZATION) {
         let sender = by_key(&parts, &state).await?;
-        (sender, octets(Request::from_parts(parts.clone(), body), &()).await?)
+        (sender, octets(Request::from_parts(parts.clone(), body)).await?)
     } else {
         let signed = signed(&parts.headers)?;
         let now = state.service.clock().now();
         // Before the body is read: what is too old is not worth reading.
         signed.check_time(now).map_err(unsigned)?;
-        let body: Bytes = octets(Request::from_parts(parts.clone(), body), &()).await?;
+        let body: Bytes = octets(Request::from_parts(parts.clone(), body)).await?;
         signed.check(&state.service.settings().webhooks.inbound_secrets, &body, now).map_err(unsigned)?;
         (Sender::Signature, body)
     };

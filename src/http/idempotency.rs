@@ -4,10 +4,9 @@
 //! refused may be tried again with the same key.
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,12 +66,19 @@ impl Scope {
 }
 
 /// Runs a POST that carries an `Idempotency-Key` at most once.
-pub(super) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn once<F>(
+    state: &AppState,
+    request: Request,
+    next: impl FnOnce(Request) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
     let headers = request.headers();
     // Whoever comes without a key may be signed; otherwise the handler says that a key is needed.
     let is_scoped = headers.contains_key(IDEMPOTENCY_KEY) && headers.contains_key(AUTHORIZATION);
     if request.method() != Method::POST || !is_scoped || keeps_its_own(&request) {
-        return next.run(request).await;
+        return next(request).await;
     }
     run_once(&state.service, request, next).await.unwrap_or_else(Problem::into_response)
 }
@@ -82,18 +88,25 @@ fn keeps_its_own(request: &Request) -> bool {
     request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == SENDS)
 }
 
-async fn run_once(service: &Service, request: Request, next: Next) -> Result<Response, Problem> {
+async fn run_once<F>(
+    service: &Service,
+    request: Request,
+    next: impl FnOnce(Request) -> F + Send + 'static,
+) -> Result<Response, Problem>
+where
+    F: Future<Output = Response> + Send + 'static,
+{
     let idem_key = key_of(request.headers())?;
     let Some(Admitted(caller)) = request.extensions().get::<Admitted>().copied() else {
         // The handler says what is wrong with the key.
-        return Ok(next.run(request).await);
+        return Ok(next(request).await);
     };
     if caller.domain_id.is_some() {
         // A setup link has only `verify`, which joins what runs, and no key under which an answer could be kept.
-        return Ok(next.run(request).await);
+        return Ok(next(request).await);
     }
     let (parts, body) = request.into_parts();
-    let body = octets(Request::from_parts(parts.clone(), body), &()).await?;
+    let body = octets(Request::from_parts(parts.clone(), body)).await?;
     let scope = Scope { key_id: caller.key_id, path: parts.uri.path().to_owned(), idem_key };
     let digest = digest_of(parts.uri.query().unwrap_or_default(), &body);
     match service.once_begin(&scope.borrowed(), &digest).await? {
@@ -117,8 +130,16 @@ async fn run_once(service: &Service, request: Request, next: Next) -> Result<Res
 }
 
 /// Does the work and keeps its answer. What did not succeed is forgotten, also when it panics.
-async fn work(service: &Service, scope: &Scope, request: Request, next: Next) -> Result<Response, Problem> {
-    let response = match tokio::spawn(next.run(request)).await {
+async fn work<F>(
+    service: &Service,
+    scope: &Scope,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Result<Response, Problem>
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let response = match tokio::spawn(next(request)).await {
         Ok(response) => response,
         Err(fault) => {
             let cause = Some(format!("a handler panicked: {fault}"));

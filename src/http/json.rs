@@ -6,17 +6,19 @@
 
 mod value;
 
+use std::error::Error;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use http_body_util::LengthLimitError;
 use serde_json::{Map, Value};
 
 use crate::http::audit::FieldNames;
 use crate::http::problem::{FieldFault, Kind, Problem};
-use crate::http::request::{Peer, too_large};
+use crate::http::request::{BODY_OCTETS_MAX, Peer, too_large};
 
 /// How long a body may take to come.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(20);
@@ -59,10 +61,10 @@ impl Json {
 impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Json, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Json, Problem> {
         check_json(request.headers())?;
         let names = names_wanted(&request);
-        let body = octets(request, state).await?;
+        let body = octets(request).await?;
         Ok(noted(object_there(&body)?, names))
     }
 }
@@ -74,10 +76,10 @@ pub struct MaybeJson(pub Json);
 impl<S: Send + Sync> FromRequest<S> for MaybeJson {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<MaybeJson, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<MaybeJson, Problem> {
         let is_json = is_json(request.headers());
         let names = names_wanted(&request);
-        let body = octets(request, state).await?;
+        let body = octets(request).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(MaybeJson(Json(Fields::new(String::new(), Map::new()))));
         }
@@ -95,9 +97,9 @@ pub struct Nothing;
 impl<S: Send + Sync> FromRequest<S> for Nothing {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Nothing, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Nothing, Problem> {
         let is_json = is_json(request.headers());
-        let body = octets(request, state).await?;
+        let body = octets(request).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Nothing);
         }
@@ -157,11 +159,11 @@ fn object(body: &[u8]) -> Result<Json, Problem> {
 /// # Errors
 ///
 /// `body-too-large`, `request-timeout`, or `bad-json` when the connection broke in the middle.
-pub async fn octets<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+pub async fn octets(request: Request) -> Result<Bytes, Problem> {
     let time_max = request.extensions().get::<Peer>().map_or(BODY_TIME_MAX, |peer| peer.body_time_max);
-    match tokio::time::timeout(time_max, Bytes::from_request(request, state)).await {
+    match tokio::time::timeout(time_max, to_bytes(request.into_body(), BODY_OCTETS_MAX)).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
+        Ok(Err(fault)) if is_too_long(&fault) => Err(too_large()),
         Ok(Err(_)) => Err(Problem::because(Kind::BadJson, "the body broke off")),
         Err(_) => {
             let time = humantime::format_duration(time_max);
@@ -169,6 +171,10 @@ pub async fn octets<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
             Err(Problem::because(Kind::RequestTimeout, detail))
         }
     }
+}
+
+fn is_too_long(fault: &axum::Error) -> bool {
+    fault.source().is_some_and(|cause| cause.is::<LengthLimitError>())
 }
 
 /// `application/json` or a type built on it (RFC 6839 §3.1), with whatever parameters.

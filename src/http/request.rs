@@ -2,7 +2,9 @@
 //!
 //! A line never holds keys, bodies or query texts, and of the path only the route that matched.
 
+use std::any::Any;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use axum::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -82,28 +85,33 @@ impl Whose {
     }
 }
 
-/// The outermost layer: names the request, times it, and writes its one line.
-pub async fn watch(State(with): State<Watch>, mut request: Request, next: Next) -> Response {
+/// [`watched`], as a layer.
+pub async fn watch(State(with): State<Watch>, request: Request, next: Next) -> Response {
+    watched(&with, request, |request| next.run(request)).await
+}
+
+/// The outermost of all that is around a request: names it, times and bounds it, catches its panic, and writes its one
+/// line.
+pub async fn watched<F>(with: &Watch, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let began = Instant::now();
-    let id = request_id(request.headers()).unwrap_or_else(|| fresh(&with));
+    let id = request_id(request.headers()).unwrap_or_else(|| fresh(with));
     let method = method_label(request.method());
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let whose = Whose { request_id: Some(id.clone()), ..Whose::default() };
     request.extensions_mut().insert(whose.clone());
-    let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem {
-            cause: Some(format!("no answer within {} seconds", REQUEST_TIME_MAX.as_secs())),
-            ..Problem::new(Kind::Unavailable)
-        }
-        .into_response(),
+    let mut response = if is_announced_too_large(request.headers()) {
+        too_large().into_response()
+    } else {
+        answered(next(request)).await
     };
     response.headers_mut().insert(REQUEST_ID, id.clone());
     let cause = response.extensions_mut().remove::<Cause>();
     write_line(&Line {
         method,
-        route: &route,
+        route: route.as_ref().map_or("-", MatchedPath::as_str),
         id: &id,
         status: response.status(),
         took: began.elapsed(),
@@ -111,6 +119,19 @@ pub async fn watch(State(with): State<Watch>, mut request: Request, next: Next) 
         cause,
     });
     response
+}
+
+/// What came of the work, within its time, and also when it panics.
+async fn answered(work: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(REQUEST_TIME_MAX, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => on_panic(&*panic),
+        Err(_) => Problem {
+            cause: Some(format!("no answer within {} seconds", REQUEST_TIME_MAX.as_secs())),
+            ..Problem::new(Kind::Unavailable)
+        }
+        .into_response(),
+    }
 }
 
 struct Line<'l> {
@@ -185,17 +206,14 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// Refuses a body that is announced to be too large before it is read, on every path.
-pub async fn bound_body(request: Request, next: Next) -> Response {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    match announced {
-        Some(octets) if octets > BODY_OCTETS_MAX as u64 => too_large().into_response(),
-        _ => next.run(request).await,
-    }
+/// Whether a body is announced that is refused before it is read, on every path.
+fn is_announced_too_large(headers: &HeaderMap) -> bool {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    announced.is_some_and(|octets| octets > BODY_OCTETS_MAX as u64)
 }
 
 /// What a panic in a handler answers: a fault of ours, and no word of what it was.
-pub fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+fn on_panic(panic: &(dyn Any + Send)) -> Response {
     let said = panic
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -237,10 +255,9 @@ mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
     use axum::http::header::AUTHORIZATION;
-    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use tower::ServiceExt;
-    use tower_http::catch_panic::CatchPanicLayer;
     use tracing::instrument::WithSubscriber;
 
     use super::*;
@@ -270,8 +287,6 @@ mod tests {
             .route("/things/{id}", get(note))
             .route("/panic", get(|| async { if true { panic!("the inside") } else { "" } }))
             .route("/slow", get(std::future::pending::<&str>))
-            .layer(CatchPanicLayer::custom(on_panic))
-            .layer(from_fn(bound_body))
             .layer(from_fn_with_state(Watch::default(), watch));
         let log = Log::default();
         let writer = log.clone();

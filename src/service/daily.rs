@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::sending::gate::{DomainFacts, domain_closes_warm_up};
 use crate::sending::health::{self, HealthFault};
-use crate::service::readiness::health_of;
 use crate::service::{Error, Service};
 use crate::store::MailboxWatch;
 
@@ -67,12 +66,12 @@ impl Service {
             self.store.warmup_note_mailbox(row.id, closes, now).await?;
         }
         // Staleness has its own clock, and is no closure to be noted.
-        let facts = self.domain_facts(&row, now);
+        let facts = row.domain_facts(self.settings.patience, now);
         let domain_closes = domain_closes_warm_up(&DomainFacts { is_stale: false, ..facts });
         if domain_closes != is_domain_closed {
             self.store.warmup_note_domain(row.domain_id, domain_closes, now).await?;
         }
-        for fault in health::faults(&health_of(&row), self.settings.sending) {
+        for fault in health::faults(&row.health(), self.settings.sending) {
             if let HealthFault::OutOfRange { rate, value } = fault {
                 let column = rate.column();
                 warn!(mailbox.id = %row.id, column, value, "A mailbox's {column} is no fraction from 0 to 1; it is passed over");

@@ -75,7 +75,7 @@ struct Remembered {
 }
 
 /// All that a judgement and its telling rest on.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Basis {
     row: DomainRow,
     breaker_open: bool,
@@ -84,31 +84,79 @@ pub(crate) struct Basis {
 impl Basis {
     /// What of these a judgement rests on.
     pub(crate) fn of(row: &DomainRow, breaker_open: bool) -> Basis {
-        let row = DomainRow {
-            domain_age_days: None,
-            reputation_score: None,
-            daily_send_limit: 0,
-            current_daily_sends: 0,
-            updated_at: None,
-            last_success_at: None,
-            next_check_at: None,
-            check_reason: None,
-            lease_until: None,
-            ..row.clone()
-        };
-        Basis { row, breaker_open }
+        Basis { row: row.clone(), breaker_open }
+    }
+
+    /// Whether a judgement of this is one of those, too. Asked for every read, so nothing is copied.
+    fn is_of(&self, row: &DomainRow, breaker_open: bool) -> bool {
+        let DomainRow {
+            id,
+            client_id,
+            domain,
+            provider,
+            dns_configured,
+            spf_valid,
+            dkim_valid,
+            dmarc_valid,
+            mx_valid,
+            domain_age_days: _,
+            reputation_score: _,
+            daily_send_limit: _,
+            current_daily_sends: _,
+            status,
+            infraforge_domain_id: _,
+            smartlead_domain_id: _,
+            created_at,
+            updated_at: _,
+            deleted_at,
+            last_checked_at,
+            last_success_at: _,
+            next_check_at: _,
+            check_reason: _,
+            lease_until: _,
+            degraded_since,
+            suspends_at,
+            suspended_reason,
+            recovering_since,
+            stale_since,
+            verified_at,
+            pending_since,
+            requirements,
+            binding,
+            dedicated_ips,
+            evidence_digest,
+            malformed,
+            ownership_value,
+            ownership_proven_at,
+            history_after,
+        } = &self.row;
+        // What moves most often first.
+        self.breaker_open == breaker_open
+            && *id == row.id
+            && *last_checked_at == row.last_checked_at
+            && *evidence_digest == row.evidence_digest
+            && (*client_id, *status, *suspended_reason) == (row.client_id, row.status, row.suspended_reason)
+            && [*dns_configured, *spf_valid, *dkim_valid, *dmarc_valid, *mx_valid]
+                == [row.dns_configured, row.spf_valid, row.dkim_valid, row.dmarc_valid, row.mx_valid]
+            && [*created_at, *deleted_at, *degraded_since, *suspends_at, *recovering_since]
+                == [row.created_at, row.deleted_at, row.degraded_since, row.suspends_at, row.recovering_since]
+            && [*stale_since, *verified_at, *pending_since, *ownership_proven_at]
+                == [row.stale_since, row.verified_at, row.pending_since, row.ownership_proven_at]
+            && (domain, provider, requirements, binding, dedicated_ips)
+                == (&row.domain, &row.provider, &row.requirements, &row.binding, &row.dedicated_ips)
+            && (malformed, ownership_value, history_after) == (&row.malformed, &row.ownership_value, &row.history_after)
     }
 }
 
 impl Judgements {
     /// What was made of the same before.
-    pub(crate) fn get(&self, basis: &Basis) -> Option<Arc<Judged>> {
+    pub(crate) fn get(&self, row: &DomainRow, breaker_open: bool) -> Option<Arc<Judged>> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = basis.row.id;
+        let id = row.id;
         if let Some(remembered) = generations.young.get(&id) {
-            return (remembered.basis == *basis).then(|| Arc::clone(&remembered.judged));
+            return remembered.basis.is_of(row, breaker_open).then(|| Arc::clone(&remembered.judged));
         }
-        let remembered = generations.old.remove(&id).filter(|remembered| remembered.basis == *basis)?;
+        let remembered = generations.old.remove(&id).filter(|remembered| remembered.basis.is_of(row, breaker_open))?;
         let judged = Arc::clone(&remembered.judged);
         generations.put(id, remembered);
         Some(judged)

@@ -9,7 +9,6 @@ use crate::sending::health;
 use crate::sending::mailbox::{MailboxStatus, PausedReason};
 use crate::sending::reason::Reason;
 use crate::sending::tier::Resource;
-use crate::service::readiness::health_of;
 use crate::service::requirements::domain_of;
 use crate::service::{Caller, Error, Page, Service, page_limit};
 use crate::store::{MailboxAdded, MailboxRow, MailboxUpdate, NewEvent, NewMailbox};
@@ -217,7 +216,7 @@ impl Service {
             after.spam_rate = given.spam_rate.unwrap_or(before.spam_rate);
             after.reply_rate = given.reply_rate.unwrap_or(before.reply_rate);
             after.health_sample = given.sample;
-            match health::pausing(&health_of(&after), self.settings.sending) {
+            match health::pausing(&after.health(), self.settings.sending) {
                 Some(reason) if !before.status.is_stopped() => {
                     Ok((stopped(&after, MailboxStatus::Paused), Some(reason)))
                 }
@@ -268,17 +267,17 @@ impl Service {
 
     fn refuse_unhealthy(&self, row: &MailboxRow) -> Result<(), Error> {
         let bounds = self.settings.sending;
-        if health::pausing(&health_of(row), bounds).is_none() {
+        if health::pausing(&row.health(), bounds).is_none() {
             return Ok(());
         }
-        let reasons = health::faults(&health_of(row), bounds).into_iter().map(Reason::Health);
+        let reasons = health::faults(&row.health(), bounds).into_iter().map(Reason::Health);
         let shown: Vec<String> = reasons.filter(|reason| reason.closes_sending()).map(Reason::message).collect();
         Err(Error::MailboxUnhealthy(shown.join(" ")))
     }
 
     /// The event that says that a mailbox is paused.
     fn paused(&self, id: Uuid, before: &MailboxRow, after: &MailboxRow, reason: PausedReason) -> NewEvent {
-        let faults = health::faults(&health_of(after), self.settings.sending).into_iter().map(Reason::Health);
+        let faults = health::faults(&after.health(), self.settings.sending).into_iter().map(Reason::Health);
         let findings: Vec<_> =
             faults.map(|fault| json!({"code": fault.code(), "message": fault.message(), "fix": fault.fix()})).collect();
         info!(mailbox.id = %before.id, event.id = %id, reason = reason.as_str(), "Paused a mailbox of {}", before.domain.domain);

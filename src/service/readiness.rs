@@ -3,13 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-use crate::sending::gate::{self, DomainFacts, MailboxFacts, Readiness};
-use crate::sending::health::Health;
+use crate::sending::gate::{self, DomainFacts, Readiness};
 use crate::sending::limit::Counter;
 use crate::sending::warmup::midnight;
 use crate::service::{Caller, Error, Service};
-use crate::store::{Claim, MailboxRow, Settlement};
-use crate::verify::standing::Standing;
+use crate::store::{Claim, GateRules, MailboxRow, Settlement};
 
 /// What may be done today.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +27,7 @@ impl Service {
     pub async fn mailbox_readiness(&self, caller: &Caller, id: Uuid) -> Result<ReadinessView, Error> {
         let row = self.see_mailbox(caller, id).await?;
         let now = self.clock.now();
-        Ok(ReadinessView { readiness: self.readiness_of(&row, now), resets_at: resets_at(now) })
+        Ok(ReadinessView { readiness: row.readiness(self.gate_rules(), now), resets_at: resets_at(now) })
     }
 
     /// What a domain may today, and why not more.
@@ -53,28 +51,14 @@ impl Service {
         Ok(ReadinessView { readiness: gate::domain_readiness(&facts, sum), resets_at: resets_at(now) })
     }
 
-    /// What the gate says of a row that is reckoned.
-    pub(crate) fn readiness_of(&self, row: &MailboxRow, now: DateTime<Utc>) -> Readiness {
-        let today = now.date_naive();
-        gate::readiness(&self.domain_facts(row, now), &mailbox_facts(row, today), self.settings.sending)
-    }
-
-    pub(crate) fn domain_facts(&self, row: &MailboxRow, now: DateTime<Utc>) -> DomainFacts {
-        let domain = &row.domain;
-        let standing = Standing { stale_since: domain.stale_since, ..Standing::NEW };
-        DomainFacts {
-            status: domain.status,
-            suspended_reason: domain.suspended_reason,
-            flags: domain.flags,
-            is_stale: standing.is_stale(now, self.settings.patience),
-            is_malformed: domain.is_malformed,
-            counter: domain.counter(now.date_naive()),
-        }
+    /// What the gate goes by.
+    pub(crate) fn gate_rules(&self) -> GateRules {
+        GateRules { patience: self.settings.patience, bounds: self.settings.sending }
     }
 
     /// Whether a mailbox by itself keeps its warm-up closed.
     pub(crate) fn closes_warm_up(&self, row: &MailboxRow, today: NaiveDate) -> bool {
-        !row.warmup_enabled || gate::mailbox_closes_warm_up(&mailbox_facts(row, today), self.settings.sending)
+        !row.warmup_enabled || gate::mailbox_closes_warm_up(&row.facts(today), self.settings.sending)
     }
 
     /// Notes how long warm-up was closed because nobody could tell, before a check that can forgets it. A check that
@@ -89,26 +73,6 @@ impl Service {
         }
         let closed_at = since + self.settings.patience.stale_limit;
         Ok(self.store.warmup_note_stale(claim.domain.id, closed_at, settlement.at).await?)
-    }
-}
-
-/// What the gate asks of a mailbox's row.
-pub(crate) fn mailbox_facts(row: &MailboxRow, today: NaiveDate) -> MailboxFacts {
-    MailboxFacts {
-        status: row.status,
-        paused_reason: row.paused_reason,
-        is_deleted: row.deleted_at.is_some(),
-        health: health_of(row),
-        counter: row.counter(today),
-    }
-}
-
-pub(crate) fn health_of(row: &MailboxRow) -> Health {
-    Health {
-        bounce_rate: row.bounce_rate,
-        spam_rate: row.spam_rate,
-        reply_rate: row.reply_rate,
-        sample: row.health_sample,
     }
 }
 

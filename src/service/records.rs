@@ -147,14 +147,13 @@ impl Service {
 
     /// A row's records; whoever asks has seen to it that the caller may see it.
     async fn records_of(&self, row: DomainRow, breaker_open: bool) -> Result<RecordsView, Error> {
-        let basis = Basis::of(&row, breaker_open);
-        let judged = match self.judgements.get(&basis) {
+        let judged = match self.judgements.get(&row, breaker_open) {
             Some(judged) => judged,
             None => {
                 let (judged, is_of_row) = self.judge(&row).await?;
                 let judged = Arc::new(judged);
                 if is_of_row {
-                    self.judgements.put(basis, &judged);
+                    self.judgements.put(Basis::of(&row, breaker_open), &judged);
                 }
                 judged
             }

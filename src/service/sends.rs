@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::sending::gate::Readiness;
 use crate::sending::warmup::midnight;
+use crate::service::caller::Sight;
 use crate::service::readiness::resets_at;
 use crate::service::{Caller, Error, Service};
 use crate::store::{Grant, Send, SendKey, Sent};
@@ -12,7 +13,7 @@ use crate::store::{Grant, Send, SendKey, Sent};
 /// The most sends that one request reserves.
 pub const COUNT_MAX: i32 = 1_000_000;
 
-/// How often it is tried again when something changes between the gate's look and the counters.
+/// How often it is tried again when the warm-up is to be reckoned between one look and the next.
 const TRIES_MAX: u32 = 8;
 
 /// What was granted, and when the counters begin anew.
@@ -41,49 +42,36 @@ impl Service {
         count: i32,
         idem_key: Option<&str>,
     ) -> Result<SendView, Error> {
+        let client_id = match caller.sight()? {
+            Sight::All => None,
+            Sight::Client(client_id) => Some(client_id),
+        };
         let key = idem_key.map(|idem_key| SendKey { key_id: caller.key_id, idem_key });
+        let send = Send { mailbox_id: id, client_id, count, rules: self.gate_rules() };
         for _ in 0..TRIES_MAX {
-            let row = self.see_mailbox(caller, id).await?;
             let now = self.clock.now();
-            if let Err(refusal) = allowed(&self.readiness_of(&row, now), count, now) {
-                // It may be a repeat of what took the last.
-                let again = match key {
-                    Some(key) => self.store.send_kept(id, key, now).await?,
-                    None => None,
-                };
-                return again.map_or(Err(refusal), |grant| same(grant, count));
-            }
-            let send = Send {
-                mailbox_id: id,
-                domain_id: row.domain_id,
-                count,
-                status: row.status,
-                daily_send_limit: row.daily_send_limit,
-                stale_before: now - self.settings.patience.stale_limit,
-            };
             match self.store.mailbox_send(&send, key, now).await? {
                 Sent::Granted(grant) => return Ok(view(grant, false)),
                 Sent::Again(grant) => return same(grant, count),
-                Sent::Refused => {}
+                Sent::Refused(readiness) => return Err(refusal(&readiness, count, now)),
+                Sent::Missing => return Err(Error::NoSuchMailbox(id)),
+                Sent::Unreckoned => drop(self.see_mailbox(caller, id).await?),
             }
         }
         Err(Error::DomainBusy)
     }
 }
 
-/// Whether the gate and the limits allow it.
-fn allowed(readiness: &Readiness, count: i32, now: DateTime<Utc>) -> Result<(), Error> {
+/// Why the gate or a limit does not allow it.
+fn refusal(readiness: &Readiness, count: i32, now: DateTime<Utc>) -> Error {
     if !readiness.may_send {
         let closing = readiness.reasons.iter().filter(|reason| reason.closes_sending());
         let shown: Vec<String> = closing.map(|reason| format!("{}: {}", reason.code(), reason.message())).collect();
-        return Err(Error::NotReady(shown.join(" ")));
+        return Error::NotReady(shown.join(" "));
     }
     let (count, limit) = (u32::try_from(count).unwrap_or(0), readiness.daily_limit);
     let left = limit.saturating_sub(readiness.used_today);
-    if count > left {
-        return Err(Error::DailyLimitReached { count, left, limit, resets_at: resets_at(now) });
-    }
-    Ok(())
+    Error::DailyLimitReached { count, left, limit, resets_at: resets_at(now) }
 }
 
 /// A repeat asks for what was granted.

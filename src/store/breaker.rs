@@ -251,7 +251,7 @@ impl Store {
 
 /// Counts under the breaker's lock, and writes what becomes of it. One who asks for a domain never closes it.
 async fn judge(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     own: Option<&str>,
     rule: &Rule,
     span: Span,
@@ -278,13 +278,13 @@ async fn judge(
 }
 
 /// How the breaker stands, held until the transaction ends.
-async fn locked(tx: &mut Tx, operation: &'static str) -> Result<Breaker, StoreError> {
+async fn locked(tx: &mut Tx<'_>, operation: &'static str) -> Result<Breaker, StoreError> {
     let row: StateRow = tx!(tx, STATE_LOCKED, |sql, connection| sqlx::query_as(sql).fetch_one(connection).await)
         .map_err(StoreError::at(operation))?;
     Ok(row.read())
 }
 
-async fn keep_state(tx: &mut Tx, breaker: &Breaker, operation: &'static str) -> Result<(), StoreError> {
+async fn keep_state(tx: &mut Tx<'_>, breaker: &Breaker, operation: &'static str) -> Result<(), StoreError> {
     let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     tx!(tx, KEEP_STATE, |sql, connection| {
         let query = sqlx::query(sql).bind(breaker.opened_at).bind(breaker.closed_at).bind(breaker.counted_from);
@@ -296,7 +296,7 @@ async fn keep_state(tx: &mut Tx, breaker: &Breaker, operation: &'static str) -> 
 
 /// Writes the latest look at a domain: one row, touched only by who holds the domain.
 pub(in crate::store) async fn keep_look(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     look: &NewLook,
     at: DateTime<Utc>,
@@ -320,7 +320,7 @@ pub(in crate::store) async fn keep_look(
 
 /// Writes the latest looks at domains, each once, in one statement for all that are or were valid: nearly all.
 pub(in crate::store) async fn keep_looks(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     looks: &[(Uuid, &NewLook, DateTime<Utc>)],
     operation: &'static str,
 ) -> Result<(), StoreError> {
@@ -363,6 +363,6 @@ impl<'l> LookItem<'l> {
 }
 
 /// Whether the breaker is open. The lock keeps it from opening before the transaction ends.
-pub(in crate::store) async fn is_open_locked(tx: &mut Tx, operation: &'static str) -> Result<bool, StoreError> {
+pub(in crate::store) async fn is_open_locked(tx: &mut Tx<'_>, operation: &'static str) -> Result<bool, StoreError> {
     Ok(locked(tx, operation).await?.is_open())
 }

@@ -331,7 +331,7 @@ impl Store {
 
 /// Locks a client's allocation until the transaction ends, and gives its tier; nothing when there is no such client.
 pub(in crate::store) async fn lock(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     operation: &'static str,
 ) -> Result<Option<Option<Tier>>, StoreError> {
@@ -345,7 +345,7 @@ pub(in crate::store) async fn lock(
 
 /// What a client uses, as the transaction sees it.
 pub(in crate::store) async fn usage(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     operation: &'static str,
 ) -> Result<Option<Usage>, StoreError> {
@@ -355,7 +355,7 @@ pub(in crate::store) async fn usage(
         .transpose()
 }
 
-async fn managed_elsewhere(tx: &mut Tx, operation: &'static str) -> Result<bool, StoreError> {
+async fn managed_elsewhere(tx: &mut Tx<'_>, operation: &'static str) -> Result<bool, StoreError> {
     tx!(tx, MANAGED_ELSEWHERE, |sql, connection| {
         sqlx::query_scalar::<_, bool>(sql).fetch_optional(connection).await
     })
@@ -364,7 +364,7 @@ async fn managed_elsewhere(tx: &mut Tx, operation: &'static str) -> Result<bool,
 }
 
 async fn set_tier(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     tier: Tier,
     now: DateTime<Utc>,

@@ -6,7 +6,8 @@
 
 use std::io;
 
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use tokio::time::timeout;
 
@@ -23,12 +24,23 @@ pub enum Db {
 }
 
 /// A write transaction.
-pub(crate) enum Tx {
+pub(crate) enum Tx<'c> {
     /// READ COMMITTED.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'c, Postgres>),
     /// The one writer, from its beginning: a reader that turns writer would meet `SQLITE_BUSY`.
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'c, Sqlite>),
 }
+
+/// A connection for one transaction after the other: it has prepared already what they ask.
+pub(crate) enum Held {
+    /// Of the pool.
+    Postgres(PoolConnection<Postgres>),
+    /// Of the pool.
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+/// Whoever reads first and writes later would be refused when another wrote in between.
+const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 
 /// One statement, in PostgreSQL's text and in SQLite's; the two differ in a named token at most.
 #[derive(Debug, Clone, Copy)]
@@ -104,17 +116,45 @@ pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T, sqlx::Error>
 
 impl Db {
     /// Begins a write transaction; it rolls back when dropped.
-    pub(crate) async fn begin(&self, operation: &'static str) -> Result<Tx, StoreError> {
+    pub(crate) async fn begin(&self, operation: &'static str) -> Result<Tx<'static>, StoreError> {
         match self {
             Db::Postgres(pool) => in_time(pool.begin()).await.map(Tx::Postgres),
-            // Whoever reads first and writes later would be refused when another wrote in between.
-            Db::Sqlite(pool) => in_time(pool.begin_with("BEGIN IMMEDIATE")).await.map(Tx::Sqlite),
+            Db::Sqlite(pool) => in_time(pool.begin_with(BEGIN_SQLITE)).await.map(Tx::Sqlite),
+        }
+        .map_err(StoreError::at(operation))
+    }
+
+    /// Takes a connection out of the pool until it is dropped.
+    pub(crate) async fn hold(&self, operation: &'static str) -> Result<Held, StoreError> {
+        match self {
+            Db::Postgres(pool) => in_time(pool.acquire()).await.map(Held::Postgres),
+            Db::Sqlite(pool) => in_time(pool.acquire()).await.map(Held::Sqlite),
         }
         .map_err(StoreError::at(operation))
     }
 }
 
-impl Tx {
+impl Held {
+    /// [`Db::begin`], on this connection.
+    pub(crate) async fn begin(&mut self, operation: &'static str) -> Result<Tx<'_>, StoreError> {
+        match self {
+            Held::Postgres(connection) => in_time(connection.begin()).await.map(Tx::Postgres),
+            Held::Sqlite(connection) => in_time(connection.begin_with(BEGIN_SQLITE)).await.map(Tx::Sqlite),
+        }
+        .map_err(StoreError::at(operation))
+    }
+}
+
+impl Tx<'_> {
+    /// Makes none of it so, and lets go of what it held at once: one that is only dropped does so later.
+    pub(crate) async fn rollback(self, operation: &'static str) -> Result<(), StoreError> {
+        match self {
+            Tx::Postgres(transaction) => in_time(transaction.rollback()).await,
+            Tx::Sqlite(transaction) => in_time(transaction.rollback()).await,
+        }
+        .map_err(StoreError::at(operation))
+    }
+
     /// Makes all of it so.
     pub(crate) async fn commit(self, operation: &'static str) -> Result<(), StoreError> {
         match self {

@@ -114,14 +114,18 @@ impl Store {
     }
 }
 
-async fn texts(tx: &mut Tx, client_id: Uuid, operation: &'static str) -> Result<BTreeSet<String>, StoreError> {
+async fn texts(tx: &mut Tx<'_>, client_id: Uuid, operation: &'static str) -> Result<BTreeSet<String>, StoreError> {
     let texts: Vec<String> =
         tx!(tx, ADDRESSES, |sql, connection| sqlx::query_scalar(sql).bind(client_id).fetch_all(connection).await)
             .map_err(StoreError::at(operation))?;
     Ok(texts.into_iter().collect())
 }
 
-async fn domains_locked(tx: &mut Tx, client_id: Uuid, operation: &'static str) -> Result<Vec<DomainRow>, StoreError> {
+async fn domains_locked(
+    tx: &mut Tx<'_>,
+    client_id: Uuid,
+    operation: &'static str,
+) -> Result<Vec<DomainRow>, StoreError> {
     tx!(tx, DOMAINS_LOCKED, |sql, connection| {
         sqlx::query_as::<_, Row>(sql).bind(client_id).fetch_all(connection).await
     })
@@ -133,7 +137,7 @@ async fn domains_locked(tx: &mut Tx, client_id: Uuid, operation: &'static str) -
 
 /// Whether it was free.
 async fn add(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     address: &str,
     client_id: Uuid,
     now: DateTime<Utc>,
@@ -148,7 +152,7 @@ async fn add(
 }
 
 /// Always true: the client's row is locked, so nobody else removes what it has.
-async fn remove(tx: &mut Tx, address: &str, client_id: Uuid, operation: &'static str) -> Result<bool, StoreError> {
+async fn remove(tx: &mut Tx<'_>, address: &str, client_id: Uuid, operation: &'static str) -> Result<bool, StoreError> {
     tx!(tx, REMOVE, |sql, connection| {
         sqlx::query(sql).bind(address).bind(client_id).execute(connection).await.map(|_| ())
     })
@@ -157,7 +161,7 @@ async fn remove(tx: &mut Tx, address: &str, client_id: Uuid, operation: &'static
 }
 
 async fn require(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     binding: Option<&Requirements>,
     next_check_at: DateTime<Utc>,

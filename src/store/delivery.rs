@@ -303,7 +303,7 @@ struct EventItem {
 /// Writes the deliveries of domains' events, each to every enabled endpoint of its domain's client, and of everybody,
 /// that wants its type; in the transaction of the events. Each event with its domain and its time.
 pub(in crate::store) async fn write_of_domains(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     events: &[(Uuid, &NewEvent, DateTime<Utc>)],
     operation: &'static str,
 ) -> Result<(), StoreError> {
@@ -327,7 +327,7 @@ pub(in crate::store) async fn write_of_domains(
 /// Writes an event about one endpoint for the enabled endpoints of the operators, itself left out, in the
 /// transaction of what happened.
 pub(in crate::store) async fn write_to_operators(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     endpoint_id: Uuid,
     event: &NewEvent,
     at: DateTime<Utc>,

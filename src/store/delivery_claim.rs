@@ -265,7 +265,7 @@ impl Store {
 
 /// Whether the loan was still ours, and so is settled.
 async fn settle_row(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     claim: &DeliveryClaim,
     attempt: &Attempt<'_>,
     operation: &'static str,
@@ -287,7 +287,7 @@ async fn settle_row(
 
 /// Notes how the endpoint fares.
 async fn note_endpoint(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     endpoint_id: Uuid,
     attempt: &Attempt<'_>,
     operation: &'static str,
@@ -306,7 +306,7 @@ async fn note_endpoint(
 
 /// Whether the endpoint was enabled and unwell, and so is disabled, with the event.
 async fn disable(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     endpoint_id: Uuid,
     disabling: &Disabling,
     at: DateTime<Utc>,

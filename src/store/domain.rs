@@ -494,7 +494,7 @@ fn whole_list(filter: &DomainFilter) -> Sql {
 
 /// One domain that is not deleted, held until the transaction ends.
 pub(in crate::store) async fn get_living_locked(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     operation: &'static str,
 ) -> Result<Option<DomainRow>, StoreError> {
@@ -508,7 +508,7 @@ pub(in crate::store) async fn get_living_locked(
 
 /// The row of a name as the transaction sees it; see [`Store::domain_by_name`].
 pub(in crate::store) async fn by_name(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain: &Domain,
     operation: &'static str,
 ) -> Result<Option<DomainRow>, StoreError> {

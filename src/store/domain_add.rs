@@ -167,7 +167,7 @@ impl Store {
 }
 
 pub(in crate::store) async fn mailbox_count(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     operation: &'static str,
 ) -> Result<u32, StoreError> {
@@ -179,7 +179,7 @@ pub(in crate::store) async fn mailbox_count(
 }
 
 async fn add(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     new: &NewDomain<'_>,
     now: DateTime<Utc>,
     operation: &'static str,
@@ -196,7 +196,7 @@ async fn add(
 }
 
 async fn revive(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     deleted: &DomainRow,
     new: &NewDomain<'_>,
     now: DateTime<Utc>,

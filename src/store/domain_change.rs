@@ -235,7 +235,7 @@ impl OperatorStatus {
 }
 
 async fn write(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     after: &DomainRow,
     is_other: bool,
     now: DateTime<Utc>,

@@ -278,7 +278,7 @@ impl Store {
 
 /// Writes events, and their deliveries to endpoints, in the transaction of what they tell.
 pub(in crate::store) async fn write_events(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     check_id: Option<Uuid>,
     events: &[NewEvent],

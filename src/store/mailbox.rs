@@ -163,8 +163,8 @@ macro_rules! mailbox_columns {
             "m.id, m.domain_id, m.client_id, m.email_address, m.display_name, m.infraforge_mailbox_id, \
              m.smartlead_account_id, m.warmup_enabled, m.warmup_stage, m.daily_send_limit, m.current_daily_sends, \
              m.bounce_rate, m.spam_rate, m.reply_rate, m.status, ",
-            shown_time!("warmup_started_at"), shown_time!("warmup_completed_at"), shown_time!("created_at"),
-            shown_time!("updated_at"), shown_time!("deleted_at"),
+            $crate::store::mailbox::shown_time!("warmup_started_at"), $crate::store::mailbox::shown_time!("warmup_completed_at"), $crate::store::mailbox::shown_time!("created_at"),
+            $crate::store::mailbox::shown_time!("updated_at"), $crate::store::mailbox::shown_time!("deleted_at"),
             "m.sends_day, m.paused_reason, m.resumes_as, m.health_sample, m.warmup_day_one, m.warmup_day, \
              m.warmup_reckoned_on, d.domain AS d_domain, d.status AS d_status, d.suspended_reason AS d_suspended_reason, \
              d.deleted_at IS NOT NULL AS d_deleted, d.dns_configured AS d_dns_configured, d.spf_valid, d.dkim_valid, \
@@ -179,11 +179,13 @@ macro_rules! mailbox_select {
     () => {
         concat!(
             "SELECT ",
-            mailbox_columns!(),
+            $crate::store::mailbox::mailbox_columns!(),
             " FROM email_mailboxes AS m JOIN email_domains AS d ON d.id = m.domain_id "
         )
     };
 }
+
+pub(in crate::store) use {mailbox_columns, mailbox_select, shown_time};
 
 statements! {
     GET = mailbox_select!(), "WHERE m.id = $1";
@@ -203,8 +205,9 @@ statements! {
         WHERE m.id > $1 AND m.deleted_at IS NULL ORDER BY m.id LIMIT $2";
 }
 
+/// A row as it comes.
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(in crate::store) struct Row {
     id: Uuid,
     domain_id: Uuid,
     client_id: Uuid,
@@ -257,7 +260,12 @@ struct WatchRow {
 }
 
 impl Row {
-    fn read(self, operation: &'static str) -> Result<MailboxRow, StoreError> {
+    /// What it says.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`].
+    pub(in crate::store) fn read(self, operation: &'static str) -> Result<MailboxRow, StoreError> {
         let corrupt = |what: String| StoreError::Corrupt { operation, what: format!("mailbox {}: {what}", self.id) };
         let status = match self.status.as_deref() {
             None => MailboxStatus::Warming,
@@ -404,7 +412,7 @@ impl Store {
 
 /// One mailbox as the transaction sees it.
 pub(in crate::store) async fn get(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     operation: &'static str,
 ) -> Result<Option<MailboxRow>, StoreError> {
@@ -416,7 +424,7 @@ pub(in crate::store) async fn get(
 
 /// One mailbox that is not deleted, held until the transaction ends.
 pub(in crate::store) async fn get_living_locked(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     operation: &'static str,
 ) -> Result<Option<MailboxRow>, StoreError> {
@@ -430,7 +438,7 @@ pub(in crate::store) async fn get_living_locked(
 
 /// The row of an address, deleted ones too. A row in the normal spelling goes before others of the same address.
 pub(in crate::store) async fn by_address(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     address: &MailAddress,
     operation: &'static str,
 ) -> Result<Option<MailboxRow>, StoreError> {

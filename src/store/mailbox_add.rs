@@ -116,7 +116,7 @@ impl Store {
 
 /// Whether the address was free.
 async fn add(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     new: &NewMailbox<'_>,
     now: DateTime<Utc>,
     operation: &'static str,
@@ -134,7 +134,7 @@ async fn add(
 
 /// The id of the row that lives again.
 async fn revive(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     deleted: &MailboxRow,
     new: &NewMailbox<'_>,
     now: DateTime<Utc>,

@@ -73,7 +73,12 @@ impl Store {
     }
 }
 
-async fn write(tx: &mut Tx, row: &MailboxRow, now: DateTime<Utc>, operation: &'static str) -> Result<(), StoreError> {
+async fn write(
+    tx: &mut Tx<'_>,
+    row: &MailboxRow,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<(), StoreError> {
     tx!(tx, CHANGE, |sql, connection| {
         let query = sqlx::query(sql).bind(row.id).bind(row.display_name.as_deref());
         let query = query.bind(row.infraforge_mailbox_id.as_deref()).bind(row.smartlead_account_id.as_deref());

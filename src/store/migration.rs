@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 14] = [
+const MIGRATIONS: [Migration; 15] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -41,6 +41,7 @@ const MIGRATIONS: [Migration; 14] = [
     Migration { version: 27, name: "027_outside_facts", sql: include_str!("../../migrations/027_outside_facts.sql") },
     Migration { version: 28, name: "028_told_rows", sql: include_str!("../../migrations/028_told_rows.sql") },
     Migration { version: 29, name: "029_console", sql: include_str!("../../migrations/029_console.sql") },
+    Migration { version: 31, name: "031_hot_counters", sql: include_str!("../../migrations/031_hot_counters.sql") },
 ];
 
 /// What of PostgreSQL's text SQLite does not know, and what it gets instead. Types it takes as they stand.
@@ -248,7 +249,7 @@ impl Store {
 }
 
 /// Waits its turn, however long that takes: another replica's migration may be at work.
-async fn wait(tx: &mut Tx) -> Result<(), sqlx::Error> {
+async fn wait(tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
     match tx {
         Tx::Postgres(transaction) => {
             let sql = UNLIMIT_TIME.postgres;
@@ -281,7 +282,7 @@ fn check_record(recorded: &[Recorded]) -> Result<(), MigrateError> {
 }
 
 /// Runs a migration's text: many statements, and none of it from outside.
-async fn apply(tx: &mut Tx, migration: &Migration) -> Result<(), MigrateError> {
+async fn apply(tx: &mut Tx<'_>, migration: &Migration) -> Result<(), MigrateError> {
     let done = match tx {
         Tx::Postgres(transaction) => sqlx::raw_sql(migration.sql).execute(&mut **transaction).await.map(|_| ()),
         Tx::Sqlite(transaction) => {
@@ -293,7 +294,7 @@ async fn apply(tx: &mut Tx, migration: &Migration) -> Result<(), MigrateError> {
     done.map_err(|source| MigrateError::Failed { name: migration.name, source })
 }
 
-async fn record(tx: &mut Tx, migration: &Migration, adopted: bool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn record(tx: &mut Tx<'_>, migration: &Migration, adopted: bool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     tx!(tx, RECORD, |sql, connection| {
         let query = sqlx::query(sql).bind(migration.version).bind(migration.name).bind(migration.checksum());
         query.bind(now).bind(adopted).execute(connection).await.map(|_| ())

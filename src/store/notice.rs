@@ -154,7 +154,7 @@ impl Store {
     /// Tells the others, once the transaction is done.
     pub(in crate::store) async fn tell_replicas(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         notice: &Notice,
         operation: &'static str,
     ) -> Result<(), StoreError> {

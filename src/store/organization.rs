@@ -248,7 +248,7 @@ impl Store {
 
 /// The domains of a registrable domain, deleted ones too, in the order of their ids.
 pub(in crate::store) async fn domains(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     organization: &str,
     operation: &'static str,
 ) -> Result<Vec<Uuid>, StoreError> {

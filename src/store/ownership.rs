@@ -124,7 +124,7 @@ impl Store {
 
 /// The same as the transaction sees it.
 pub(in crate::store) async fn claims(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     now: DateTime<Utc>,
     operation: &'static str,
@@ -135,7 +135,7 @@ pub(in crate::store) async fn claims(
 
 /// Claims `held`, another client's domain; whoever claims has locked his own client, of `tier`.
 pub(in crate::store) async fn contest(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     held: &DomainRow,
     new: &NewDomain<'_>,
     tier: Option<Tier>,
@@ -163,7 +163,7 @@ pub(in crate::store) async fn contest(
 
 /// Whether there are as many other claims as there may be, on the domain or by the client.
 async fn is_enough(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     client_id: Uuid,
     now: DateTime<Utc>,
@@ -182,7 +182,7 @@ async fn is_enough(
 }
 
 async fn claim(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     new: &NewDomain<'_>,
     now: DateTime<Utc>,
@@ -200,7 +200,7 @@ async fn claim(
 
 /// Notes that a claim is good, but its client's tier does not allow the transfer.
 pub(in crate::store) async fn block(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     client_id: Uuid,
     now: DateTime<Utc>,
@@ -213,7 +213,11 @@ pub(in crate::store) async fn block(
 }
 
 /// Ends every claim on a domain.
-pub(in crate::store) async fn forget(tx: &mut Tx, domain_id: Uuid, operation: &'static str) -> Result<(), StoreError> {
+pub(in crate::store) async fn forget(
+    tx: &mut Tx<'_>,
+    domain_id: Uuid,
+    operation: &'static str,
+) -> Result<(), StoreError> {
     tx!(tx, FORGET, |sql, connection| sqlx::query(sql).bind(domain_id).execute(connection).await.map(|_| ()))
         .map_err(StoreError::at(operation))
 }

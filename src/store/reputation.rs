@@ -133,7 +133,7 @@ impl Store {
 
 /// The same inside a transaction. It locks the domains' rows, so a mailbox's row must not be locked before.
 pub(in crate::store) async fn refresh(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domains: &[Uuid],
     now: DateTime<Utc>,
     operation: &'static str,
@@ -167,7 +167,7 @@ fn outdated((id, facts): (Uuid, ReputationFacts)) -> Option<Uuid> {
 
 /// What is known of domains, as the transaction sees it.
 pub(in crate::store) async fn facts(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domains: &[Uuid],
     now: DateTime<Utc>,
     operation: &'static str,

@@ -7,27 +7,24 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use uuid::Uuid;
 
+use crate::sending::gate::Readiness;
 use crate::sending::limit::Counter;
-use crate::sending::mailbox::MailboxStatus;
 use crate::store::db::{db, statements};
 use crate::store::idempotency::KEPT;
+use crate::store::readiness::GateRules;
 use crate::store::{Store, StoreError};
 
-/// Sends that the gate lets pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Sends that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Send {
     /// From which mailbox.
     pub mailbox_id: Uuid,
-    /// Of which domain.
-    pub domain_id: Uuid,
+    /// Whose it must be; nothing: anybody's.
+    pub client_id: Option<Uuid>,
     /// How many.
     pub count: i32,
-    /// Its status, as the gate saw it.
-    pub status: MailboxStatus,
-    /// Its limit, as the gate saw it.
-    pub daily_send_limit: i32,
-    /// The last known word about the domain holds only where nobody could tell since later than this.
-    pub stale_before: DateTime<Utc>,
+    /// What the gate goes by.
+    pub rules: GateRules,
 }
 
 /// What a request with an `Idempotency-Key` is known by.
@@ -53,21 +50,23 @@ pub struct Grant {
 }
 
 /// What came of [`Store::mailbox_send`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Sent {
     /// Taken.
     Granted(Grant),
     /// A request with this key was granted this before; nothing is taken.
     Again(Grant),
-    /// A limit does not allow it, or something has changed since the gate looked. Nothing is taken.
-    Refused,
+    /// The gate or a limit does not allow it. Nothing is taken.
+    Refused(Box<Readiness>),
+    /// Its warm-up is to be reckoned first ([`Store::mailbox_reckon`]). Nothing is taken.
+    Unreckoned,
+    /// There is no such mailbox of this client's.
+    Missing,
 }
 
 statements! {
     COUNTER_OF_DOMAIN = "SELECT CASE WHEN sends_day < $2 THEN 0 ELSE COALESCE(current_daily_sends, 0) END AS used, \
         COALESCE(daily_send_limit, 50) AS daily_limit FROM email_domains WHERE id = $1";
-    KEPT_GRANT = "SELECT day, granted, mailbox_used, mailbox_limit, domain_used, domain_limit FROM sendready_sends \
-        WHERE mailbox_id = $1 AND key_id = $2 AND idem_key = $3 AND at > $4";
     PRUNE = "DELETE FROM sendready_sends WHERE (mailbox_id, key_id, idem_key) IN \
         (SELECT mailbox_id, key_id, idem_key FROM sendready_sends WHERE at <= $1 ORDER BY at LIMIT $2)";
     // Of a day that is over, or that no clock can have shown yet. Replicas pass each other by.
@@ -79,14 +78,12 @@ statements! {
         AND id IN (SELECT id FROM email_mailboxes WHERE sends_day < $1 OR sends_day > $2 LIMIT $3 FOR UPDATE SKIP LOCKED)"
         => "UPDATE email_mailboxes SET current_daily_sends = 0, sends_day = NULL WHERE (sends_day < $1 OR sends_day > $2) \
         AND id IN (SELECT id FROM email_mailboxes WHERE sends_day < $1 OR sends_day > $2 LIMIT $3)";
-    STAMP_DOMAINS = "UPDATE email_domains SET sends_day = $1 WHERE sends_day IS NULL AND current_daily_sends <> 0 \
-        AND id IN (SELECT id FROM email_domains WHERE sends_day IS NULL AND current_daily_sends <> 0 LIMIT $2 \
-        FOR UPDATE SKIP LOCKED)"
+    STAMP_DOMAINS = "UPDATE email_domains SET sends_day = $1 WHERE sends_unstamped \
+        AND id IN (SELECT id FROM email_domains WHERE sends_unstamped LIMIT $2 FOR UPDATE SKIP LOCKED)"
         => "UPDATE email_domains SET sends_day = $1 WHERE sends_day IS NULL AND current_daily_sends <> 0 \
         AND id IN (SELECT id FROM email_domains WHERE sends_day IS NULL AND current_daily_sends <> 0 LIMIT $2)";
-    STAMP_MAILBOXES = "UPDATE email_mailboxes SET sends_day = $1 WHERE sends_day IS NULL AND current_daily_sends <> 0 \
-        AND id IN (SELECT id FROM email_mailboxes WHERE sends_day IS NULL AND current_daily_sends <> 0 LIMIT $2 \
-        FOR UPDATE SKIP LOCKED)"
+    STAMP_MAILBOXES = "UPDATE email_mailboxes SET sends_day = $1 WHERE sends_unstamped \
+        AND id IN (SELECT id FROM email_mailboxes WHERE sends_unstamped LIMIT $2 FOR UPDATE SKIP LOCKED)"
         => "UPDATE email_mailboxes SET sends_day = $1 WHERE sends_day IS NULL AND current_daily_sends <> 0 \
         AND id IN (SELECT id FROM email_mailboxes WHERE sends_day IS NULL AND current_daily_sends <> 0 LIMIT $2)";
 }
@@ -136,25 +133,6 @@ impl Store {
         })
         .map(|row| row.map(Taken::counter))
         .map_err(StoreError::at("send_counter_of_domain"))
-    }
-
-    /// What a request with this key was granted.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn send_kept(
-        &self,
-        mailbox_id: Uuid,
-        key: SendKey<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Grant>, StoreError> {
-        let row = db!(&self.db, KEPT_GRANT, |sql, pool| {
-            let query = sqlx::query_as::<_, KeptGrant>(sql).bind(mailbox_id).bind(key.key_id).bind(key.idem_key);
-            query.bind(now - KEPT).fetch_optional(pool).await
-        })
-        .map_err(StoreError::at("send_kept"))?;
-        Ok(row.map(Grant::from))
     }
 
     /// Removes at most `limit` grants whose keys count no more; how many it were.

@@ -1,8 +1,14 @@
 //! Sends of many callers in one transaction: whoever waits for the disk waits together.
 //!
 //! The rows of all domains and then of all mailboxes are locked, each in the order of their ids, as everybody does; what
-//! each send takes is decided here, in the order in which they came, and the counters are written once. A key belongs to
-//! its mailbox, and is looked for and kept under that mailbox's lock: nobody can keep the same in between.
+//! each send takes is decided here, by the gate and the counters, in the order in which they came, and the counters are
+//! written once. A key belongs to its mailbox, and is looked for and kept under that mailbox's lock: nobody can keep the
+//! same in between.
+//!
+//! # Strictness
+//!
+//! PostgreSQL is asked as little as can be: nearly every key is new, and the row that is to keep it says so when it is
+//! not. Then nothing of the attempt stands, and the keys are looked for first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,28 +17,44 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::sending::limit::Counter;
-use crate::store::db::{Tx, statements, tx};
+use crate::store::db::{Held, Tx, statements, tx};
 use crate::store::idempotency::KEPT;
+use crate::store::mailbox::{MailboxRow, Row, mailbox_columns, mailbox_select};
 use crate::store::send::{Grant, KeptGrant, Send, SendKey, Sent};
 use crate::store::settle::time;
 use crate::store::{Store, StoreError};
 
+/// As errors name what failed.
+const OPERATION: &str = "mailbox_send";
+
+macro_rules! ids {
+    () => {
+        "ANY (ARRAY(SELECT item_id FROM json_to_recordset($1::json) AS i(item_id UUID)))"
+    };
+}
+
+macro_rules! keep_columns {
+    () => {
+        "mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, domain_used, domain_limit"
+    };
+}
+
+macro_rules! keep_over {
+    () => {
+        "ON CONFLICT (mailbox_id, key_id, idem_key) DO UPDATE SET at = excluded.at, day = excluded.day, \
+         granted = excluded.granted, mailbox_used = excluded.mailbox_used, mailbox_limit = excluded.mailbox_limit, \
+         domain_used = excluded.domain_used, domain_limit = excluded.domain_limit "
+    };
+}
+
 statements! {
-    LOCK_DOMAINS = "SELECT id, deleted_at IS NULL AND status = 'active' AND COALESCE(spf_valid AND dkim_valid AND dmarc_valid \
-        AND mx_valid, FALSE) AS is_open, stale_since, COALESCE(current_daily_sends, 0) AS used, sends_day, \
-        COALESCE(daily_send_limit, 50) AS daily_limit FROM email_domains \
-        WHERE id = ANY (ARRAY(SELECT item_id FROM json_to_recordset($1::json) AS i(item_id UUID))) ORDER BY id FOR NO KEY UPDATE"
-        => "SELECT id, deleted_at IS NULL AND status = 'active' AND COALESCE(spf_valid AND dkim_valid AND dmarc_valid \
-        AND mx_valid, FALSE) AS is_open, stale_since, COALESCE(current_daily_sends, 0) AS used, sends_day, \
-        COALESCE(daily_send_limit, 50) AS daily_limit FROM email_domains \
-        WHERE id IN (SELECT unhex(value->>'item_id') FROM json_each($1)) ORDER BY id";
-    LOCK_MAILBOXES = "SELECT id, deleted_at IS NULL AS is_living, COALESCE(status, 'warming') AS status, \
-        COALESCE(current_daily_sends, 0) AS used, sends_day, COALESCE(daily_send_limit, 10) AS daily_limit \
-        FROM email_mailboxes WHERE id = ANY (ARRAY(SELECT item_id FROM json_to_recordset($1::json) AS i(item_id UUID))) \
-        ORDER BY id FOR NO KEY UPDATE"
-        => "SELECT id, deleted_at IS NULL AS is_living, COALESCE(status, 'warming') AS status, \
-        COALESCE(current_daily_sends, 0) AS used, sends_day, COALESCE(daily_send_limit, 10) AS daily_limit \
-        FROM email_mailboxes WHERE id IN (SELECT unhex(value->>'item_id') FROM json_each($1)) ORDER BY id";
+    // All domains before the first mailbox: the list of the domains that are held is whole before a mailbox is looked at.
+    LOCK = "WITH d AS (SELECT id, domain, status, suspended_reason, deleted_at, dns_configured, spf_valid, dkim_valid, \
+        dmarc_valid, mx_valid, stale_since, daily_send_limit, current_daily_sends, sends_day, malformed FROM email_domains \
+        WHERE id = ANY (ARRAY(SELECT domain_id FROM email_mailboxes WHERE id = ", ids!(), ")) ORDER BY id FOR NO KEY UPDATE) \
+        SELECT ", mailbox_columns!(), " FROM email_mailboxes AS m JOIN d ON d.id = m.domain_id WHERE m.id = ", ids!(), " \
+        AND m.domain_id = ANY (ARRAY(SELECT id FROM d)) ORDER BY m.id FOR NO KEY UPDATE OF m"
+        => mailbox_select!(), "WHERE m.id IN (SELECT unhex(value->>'item_id') FROM json_each($1)) ORDER BY m.id";
     KEPT_GRANTS = "SELECT i.place, s.day, s.granted, s.mailbox_used, s.mailbox_limit, s.domain_used, s.domain_limit \
         FROM json_to_recordset($1::json) AS i(place INTEGER, mailbox_id UUID, key_id UUID, idem_key TEXT) \
         CROSS JOIN LATERAL (SELECT * FROM sendready_sends WHERE mailbox_id = i.mailbox_id AND key_id = i.key_id \
@@ -40,55 +62,29 @@ statements! {
         => "SELECT value->>'place' AS place, s.day, s.granted, s.mailbox_used, s.mailbox_limit, s.domain_used, s.domain_limit \
         FROM json_each($1) CROSS JOIN sendready_sends AS s WHERE s.mailbox_id = unhex(value->>'mailbox_id') \
         AND s.key_id = unhex(value->>'key_id') AND s.idem_key = value->>'idem_key' AND s.at > $2";
-    WRITE_DOMAINS = "UPDATE email_domains AS d SET current_daily_sends = i.used, sends_day = i.day \
-        FROM json_to_recordset($1::json) AS i(item_id UUID, used INTEGER, day DATE) WHERE d.id = i.item_id \
-        AND d.id = ANY (ARRAY(SELECT item_id FROM json_to_recordset($1::json) AS j(item_id UUID)))"
+    // PostgreSQL writes all at once. A key of long ago ($4) is nobody's.
+    WRITE = "WITH d AS (UPDATE email_domains AS t SET current_daily_sends = i.used, sends_day = i.day \
+        FROM json_to_recordset($1::json) AS i(item_id UUID, used INTEGER, day DATE) WHERE t.id = i.item_id AND t.id = ", ids!(), "), \
+        m AS (UPDATE email_mailboxes AS t SET current_daily_sends = i.used, sends_day = i.day \
+        FROM json_to_recordset($2::json) AS i(item_id UUID, used INTEGER, day DATE) WHERE t.id = i.item_id \
+        AND t.id = ANY (ARRAY(SELECT item_id FROM json_to_recordset($2::json) AS i(item_id UUID)))) \
+        INSERT INTO sendready_sends (", keep_columns!(), ") SELECT ", keep_columns!(), " FROM json_to_recordset($3::json) \
+        AS i(mailbox_id UUID, key_id UUID, idem_key TEXT, at TIMESTAMPTZ, day DATE, granted INTEGER, mailbox_used INTEGER, \
+        mailbox_limit INTEGER, domain_used INTEGER, domain_limit INTEGER) ", keep_over!(), "WHERE sendready_sends.at <= $4"
+        => "INSERT INTO sendready_sends (", keep_columns!(), ") SELECT unhex(value->>'mailbox_id'), unhex(value->>'key_id'), \
+        value->>'idem_key', value->>'at', value->>'day', value->>'granted', value->>'mailbox_used', value->>'mailbox_limit', \
+        value->>'domain_used', value->>'domain_limit' FROM json_each($3) WHERE TRUE ", keep_over!(), "WHERE sendready_sends.at <= $4";
+    // SQLite's counters are written one table after the other; PostgreSQL has done it.
+    WRITE_DOMAINS = "SELECT $1"
         => "UPDATE email_domains SET current_daily_sends = i.value->>'used', sends_day = i.value->>'day' \
         FROM json_each($1) AS i WHERE email_domains.id = unhex(i.value->>'item_id')";
-    WRITE_MAILBOXES = "UPDATE email_mailboxes AS m SET current_daily_sends = i.used, sends_day = i.day \
-        FROM json_to_recordset($1::json) AS i(item_id UUID, used INTEGER, day DATE) WHERE m.id = i.item_id \
-        AND m.id = ANY (ARRAY(SELECT item_id FROM json_to_recordset($1::json) AS j(item_id UUID)))"
+    WRITE_MAILBOXES = "SELECT $1"
         => "UPDATE email_mailboxes SET current_daily_sends = i.value->>'used', sends_day = i.value->>'day' \
         FROM json_each($1) AS i WHERE email_mailboxes.id = unhex(i.value->>'item_id')";
-    // A key of long ago is nobody's.
-    KEEP = "INSERT INTO sendready_sends (mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, \
-        domain_used, domain_limit) SELECT mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, \
-        domain_used, domain_limit FROM json_to_recordset($1::json) AS i(mailbox_id UUID, key_id UUID, idem_key TEXT, \
-        at TIMESTAMPTZ, day DATE, granted INTEGER, mailbox_used INTEGER, mailbox_limit INTEGER, domain_used INTEGER, \
-        domain_limit INTEGER) ON CONFLICT (mailbox_id, key_id, idem_key) DO UPDATE SET at = excluded.at, day = excluded.day, \
-        granted = excluded.granted, mailbox_used = excluded.mailbox_used, mailbox_limit = excluded.mailbox_limit, \
-        domain_used = excluded.domain_used, domain_limit = excluded.domain_limit"
-        => "INSERT INTO sendready_sends (mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, \
-        domain_used, domain_limit) SELECT unhex(value->>'mailbox_id'), unhex(value->>'key_id'), value->>'idem_key', \
-        value->>'at', value->>'day', value->>'granted', value->>'mailbox_used', value->>'mailbox_limit', \
-        value->>'domain_used', value->>'domain_limit' FROM json_each($1) WHERE TRUE \
-        ON CONFLICT (mailbox_id, key_id, idem_key) DO UPDATE SET at = excluded.at, day = excluded.day, \
-        granted = excluded.granted, mailbox_used = excluded.mailbox_used, mailbox_limit = excluded.mailbox_limit, \
-        domain_used = excluded.domain_used, domain_limit = excluded.domain_limit";
 }
 
 /// One caller's sends, and what they are known by.
 pub type SendAsked<'a> = (Send, Option<SendKey<'a>>);
-
-#[derive(sqlx::FromRow)]
-struct DomainLocked {
-    id: Uuid,
-    is_open: bool,
-    stale_since: Option<DateTime<Utc>>,
-    used: i32,
-    sends_day: Option<NaiveDate>,
-    daily_limit: i32,
-}
-
-#[derive(sqlx::FromRow)]
-struct MailboxLocked {
-    id: Uuid,
-    is_living: bool,
-    status: String,
-    used: i32,
-    sends_day: Option<NaiveDate>,
-    daily_limit: i32,
-}
 
 #[derive(sqlx::FromRow)]
 struct KeptAt {
@@ -97,7 +93,16 @@ struct KeptAt {
     grant: KeptGrant,
 }
 
-/// What a row's counter was, and what becomes of it.
+/// What is known of the keys before anything is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Nothing: each is taken to be new.
+    TakenAsNew,
+    /// What was granted by them.
+    LookedFor,
+}
+
+/// A counter of a row, and what becomes of it.
 #[derive(Debug, Clone, Copy)]
 struct Taking {
     used: i32,
@@ -107,6 +112,10 @@ struct Taking {
 }
 
 impl Taking {
+    fn of(used: i32, day: Option<NaiveDate>, limit: i32) -> Taking {
+        Taking { used, day, limit, is_written: false }
+    }
+
     /// The counter after `count` more of `today`; nothing where the limit does not allow it.
     fn after(self, count: i32, today: NaiveDate) -> Option<Taking> {
         // Of an earlier day it counts nothing; without a day it is the platform's, and meant for today.
@@ -121,29 +130,68 @@ impl Taking {
     }
 }
 
-/// The locked rows, as they become.
+/// The rows that are held, and their counters as they become.
 struct Locked {
-    domains: HashMap<Uuid, (DomainLocked, Taking)>,
-    mailboxes: HashMap<Uuid, (MailboxLocked, Taking)>,
+    rows: HashMap<Uuid, MailboxRow>,
+    domains: HashMap<Uuid, Taking>,
+    mailboxes: HashMap<Uuid, Taking>,
 }
 
 impl Locked {
-    /// Takes of both counters, or of neither.
-    fn take(&mut self, send: &Send, today: NaiveDate) -> Option<Grant> {
-        let (domain, of_domain) = self.domains.get_mut(&send.domain_id)?;
-        let (mailbox, of_mailbox) = self.mailboxes.get_mut(&send.mailbox_id)?;
-        // As the gate saw them, for it looked before this transaction began.
-        let is_open = domain.is_open && domain.stale_since.is_none_or(|since| since > send.stale_before);
-        let is_same =
-            mailbox.is_living && mailbox.status == send.status.as_str() && mailbox.daily_limit == send.daily_send_limit;
-        if !is_open || !is_same {
-            return None;
+    fn of(rows: Vec<MailboxRow>) -> Locked {
+        let domain = |row: &MailboxRow| {
+            let domain = &row.domain;
+            (row.domain_id, Taking::of(domain.current_daily_sends, domain.sends_day, domain.daily_send_limit))
+        };
+        let mailbox =
+            |row: &MailboxRow| (row.id, Taking::of(row.current_daily_sends, row.sends_day, row.daily_send_limit));
+        Locked {
+            domains: rows.iter().map(domain).collect(),
+            mailboxes: rows.iter().map(mailbox).collect(),
+            rows: rows.into_iter().map(|row| (row.id, row)).collect(),
         }
-        let (after_domain, after_mailbox) = (of_domain.after(send.count, today)?, of_mailbox.after(send.count, today)?);
-        (*of_domain, *of_mailbox) = (after_domain, after_mailbox);
-        let (mailbox, domain) = (after_mailbox.counter(), after_domain.counter());
-        Some(Grant { granted: send.count, mailbox, domain, day: today })
     }
+
+    /// Takes of both counters, or of neither. `before` is what the same key was granted.
+    fn take(&mut self, send: &Send, before: Option<Grant>, now: DateTime<Utc>) -> Sent {
+        let Some(row) = self.rows.get_mut(&send.mailbox_id) else { return Sent::Missing };
+        if send.client_id.is_some_and(|client_id| client_id != row.client_id) {
+            return Sent::Missing;
+        }
+        if let Some(grant) = before {
+            return Sent::Again(grant);
+        }
+        if row.deleted_at.is_none() && row.wants_reckoning(now) {
+            return Sent::Unreckoned;
+        }
+        let (Some(of_domain), Some(of_mailbox)) =
+            (self.domains.get_mut(&row.domain_id), self.mailboxes.get_mut(&row.id))
+        else {
+            return Sent::Missing;
+        };
+        let today = now.date_naive();
+        // The gate sees what those before it have taken.
+        (row.current_daily_sends, row.sends_day) = (of_mailbox.used, of_mailbox.day);
+        (row.domain.current_daily_sends, row.domain.sends_day) = (of_domain.used, of_domain.day);
+        let readiness = row.readiness(send.rules, now);
+        let taken = of_domain.after(send.count, today).zip(of_mailbox.after(send.count, today));
+        match taken.filter(|_| readiness.may_send) {
+            Some((domain, mailbox)) => {
+                (*of_domain, *of_mailbox) = (domain, mailbox);
+                let (mailbox, domain) = (mailbox.counter(), domain.counter());
+                Sent::Granted(Grant { granted: send.count, mailbox, domain, day: today })
+            }
+            None => Sent::Refused(Box::new(readiness)),
+        }
+    }
+}
+
+/// What became of all, and what is to be kept of it.
+struct Decided<'s> {
+    done: Vec<Sent>,
+    kept: Vec<((Uuid, SendKey<'s>), Grant)>,
+    /// Whether it would be otherwise if a key had been granted something before.
+    hangs_on_keys: bool,
 }
 
 #[derive(Serialize)]
@@ -183,89 +231,121 @@ struct KeepItem<'s> {
 impl Store {
     /// Takes the sends of many callers from their mailboxes' counters and their domains', each from both or from neither,
     /// and never over a limit. Those with a key are done once: whoever asks again gets the first grant. What became of
-    /// each, in their order.
+    /// each, in their order. `held` is the connection of the batch before, and of the next.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; nothing is known to be taken. What the database refuses takes the others with it, and nothing is
     /// written then ([`StoreError::is_refusal`]): each alone is to be tried.
-    pub async fn mailbox_send_all(&self, sends: &[SendAsked<'_>], now: DateTime<Utc>) -> Result<Vec<Sent>, StoreError> {
-        const OPERATION: &str = "mailbox_send";
-        let today = now.date_naive();
-        let mut tx = self.db.begin(OPERATION).await?;
-        let mut locked = lock(&mut tx, sends, OPERATION).await?;
-        let mut kept = kept(&mut tx, sends, now, OPERATION).await?;
-        let mut done = Vec::with_capacity(sends.len());
-        let mut granted = Vec::new();
-        // Of two with one key, the first in this batch.
-        let mut firsts: HashMap<(Uuid, SendKey<'_>), Grant> = HashMap::new();
-        for (place, (send, key)) in sends.iter().enumerate() {
-            let scope = key.map(|key| (send.mailbox_id, key));
-            let before = kept.remove(&place).or_else(|| scope.and_then(|scope| firsts.get(&scope).copied()));
-            done.push(match (before, locked.take_unless(before, send, today)) {
-                (Some(grant), _) => Sent::Again(grant),
-                (None, Some(grant)) => {
-                    if let Some(scope) = scope {
-                        firsts.insert(scope, grant);
-                        granted.push((scope, grant));
-                    }
-                    Sent::Granted(grant)
-                }
-                (None, None) => Sent::Refused,
-            });
+    pub(in crate::store) async fn mailbox_send_all(
+        &self,
+        held: &mut Option<Held>,
+        sends: &[SendAsked<'_>],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Sent>, StoreError> {
+        if let Some(done) = self.send_all(held, sends, Keys::TakenAsNew, now).await? {
+            return Ok(done);
         }
-        if done.iter().any(|sent| matches!(sent, Sent::Granted(_))) {
-            write(&mut tx, &locked, &granted, now, OPERATION).await?;
-        }
-        // Also where nothing is written: a transaction that is only dropped keeps its locks for a while.
-        tx.commit(OPERATION).await?;
+        let done = self.send_all(held, sends, Keys::LookedFor, now).await?;
+        done.ok_or_else(|| StoreError::unanswered(OPERATION, "a key was kept by somebody else under our lock"))
+    }
+
+    /// Nothing, and nothing is taken, where the keys must be known first.
+    async fn send_all(
+        &self,
+        held: &mut Option<Held>,
+        sends: &[SendAsked<'_>],
+        keys: Keys,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Sent>>, StoreError> {
+        let mut connection = match held.take() {
+            Some(connection) => connection,
+            None => self.db.hold(OPERATION).await?,
+        };
+        let done = match connection.begin(OPERATION).await {
+            Ok(tx) => Some(send_within(tx, sends, keys, now).await?),
+            // It has fallen since the batch before; nothing was asked of it yet.
+            Err(_) => None,
+        };
+        let done = match done {
+            Some(done) => done,
+            None => {
+                connection = self.db.hold(OPERATION).await?;
+                let tx = connection.begin(OPERATION).await?;
+                send_within(tx, sends, keys, now).await?
+            }
+        };
+        *held = Some(connection);
         Ok(done)
     }
 }
 
-impl Locked {
-    fn take_unless(&mut self, before: Option<Grant>, send: &Send, today: NaiveDate) -> Option<Grant> {
-        if before.is_some() { None } else { self.take(send, today) }
+/// The whole transaction.
+async fn send_within(
+    mut tx: Tx<'_>,
+    sends: &[SendAsked<'_>],
+    keys: Keys,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<Sent>>, StoreError> {
+    let locked = Locked::of(lock(&mut tx, sends).await?);
+    let before = match keys {
+        Keys::TakenAsNew => BTreeMap::new(),
+        Keys::LookedFor => kept(&mut tx, sends, now).await?,
+    };
+    let (locked, decided) = decide(locked, sends, before, now);
+    let is_sure = keys == Keys::LookedFor || !decided.hangs_on_keys;
+    let is_done = is_sure && write(&mut tx, &locked, &decided, now).await?;
+    // A transaction that is only dropped keeps its locks for a while.
+    if !is_done {
+        tx.rollback(OPERATION).await?;
+        return Ok(None);
     }
+    tx.commit(OPERATION).await?;
+    Ok(Some(decided.done))
 }
 
-/// Locks the rows of all domains, then of all mailboxes. SQLite has one writer, and this is it.
-async fn lock(tx: &mut Tx, sends: &[SendAsked<'_>], operation: &'static str) -> Result<Locked, StoreError> {
-    let ids = |of: fn(&Send) -> Uuid| {
-        let ids: BTreeSet<Uuid> = sends.iter().map(|(send, _)| of(send)).collect();
-        let items: Vec<IdItem> = ids.iter().map(|id| IdItem { item_id: id.simple().to_string() }).collect();
-        json(&items, operation)
-    };
-    let (domain_ids, mailbox_ids) = (ids(|send| send.domain_id)?, ids(|send| send.mailbox_id)?);
-    let domains = tx!(&mut *tx, LOCK_DOMAINS, |sql, connection| {
-        sqlx::query_as::<_, DomainLocked>(sql).bind(domain_ids).fetch_all(connection).await
-    })
-    .map_err(StoreError::at(operation))?;
-    let mailboxes = tx!(tx, LOCK_MAILBOXES, |sql, connection| {
-        sqlx::query_as::<_, MailboxLocked>(sql).bind(mailbox_ids).fetch_all(connection).await
-    })
-    .map_err(StoreError::at(operation))?;
-    let of = |used, day, limit| Taking { used, day, limit, is_written: false };
-    Ok(Locked {
-        domains: domains
-            .into_iter()
-            .map(|row| (row.id, (of(row.used, row.sends_day, row.daily_limit), row)))
-            .map(|(id, (taking, row))| (id, (row, taking)))
-            .collect(),
-        mailboxes: mailboxes
-            .into_iter()
-            .map(|row| (row.id, (of(row.used, row.sends_day, row.daily_limit), row)))
-            .map(|(id, (taking, row))| (id, (row, taking)))
-            .collect(),
-    })
+/// What each takes, in their order.
+fn decide<'s>(
+    mut locked: Locked,
+    sends: &[SendAsked<'s>],
+    mut before: BTreeMap<usize, Grant>,
+    now: DateTime<Utc>,
+) -> (Locked, Decided<'s>) {
+    let mut decided = Decided { done: Vec::with_capacity(sends.len()), kept: Vec::new(), hangs_on_keys: false };
+    // Of two with one key, the first in this batch.
+    let mut firsts: HashMap<(Uuid, SendKey<'_>), Grant> = HashMap::new();
+    for (place, (send, key)) in sends.iter().enumerate() {
+        let scope = key.map(|key| (send.mailbox_id, key));
+        let first = || scope.and_then(|scope| firsts.get(&scope).copied());
+        let sent = locked.take(send, before.remove(&place).or_else(first), now);
+        match (scope, &sent) {
+            (Some(scope), Sent::Granted(grant)) => {
+                firsts.insert(scope, *grant);
+                decided.kept.push((scope, *grant));
+            }
+            (Some(_), Sent::Refused(_) | Sent::Unreckoned) => decided.hangs_on_keys = true,
+            _ => {}
+        }
+        decided.done.push(sent);
+    }
+    (locked, decided)
+}
+
+/// The mailboxes with their domains, all of them held until the transaction ends. SQLite has one writer, and this is it.
+async fn lock(tx: &mut Tx<'_>, sends: &[SendAsked<'_>]) -> Result<Vec<MailboxRow>, StoreError> {
+    let ids: BTreeSet<Uuid> = sends.iter().map(|(send, _)| send.mailbox_id).collect();
+    let items: Vec<IdItem> = ids.iter().map(|id| IdItem { item_id: id.simple().to_string() }).collect();
+    let items = json(&items)?;
+    let rows = tx!(tx, LOCK, |sql, connection| sqlx::query_as::<_, Row>(sql).bind(items).fetch_all(connection).await)
+        .map_err(StoreError::at(OPERATION))?;
+    rows.into_iter().map(|row| row.read(OPERATION)).collect()
 }
 
 /// What was granted by these keys before, by the place of who asks now.
 async fn kept(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     sends: &[SendAsked<'_>],
     now: DateTime<Utc>,
-    operation: &'static str,
 ) -> Result<BTreeMap<usize, Grant>, StoreError> {
     let mut items = Vec::new();
     for (place, (send, key)) in sends.iter().enumerate() {
@@ -273,44 +353,52 @@ async fn kept(
         let (mailbox_id, key_id) = (send.mailbox_id.simple().to_string(), key.key_id.simple().to_string());
         items.push(KeyItem { place, mailbox_id, key_id, idem_key: key.idem_key });
     }
-    if items.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let items = json(&items, operation)?;
+    let items = json(&items)?;
     let rows = tx!(tx, KEPT_GRANTS, |sql, connection| {
         sqlx::query_as::<_, KeptAt>(sql).bind(items).bind(now - KEPT).fetch_all(connection).await
     })
-    .map_err(StoreError::at(operation))?;
+    .map_err(StoreError::at(OPERATION))?;
     Ok(rows.into_iter().map(|row| (usize::try_from(row.place).unwrap_or(usize::MAX), row.grant.into())).collect())
 }
 
-/// Writes the counters that are other than they were, and the keys.
+/// Writes the counters that are other than they were, and the keys; whether each key was new.
 async fn write(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     locked: &Locked,
-    granted: &[((Uuid, SendKey<'_>), Grant)],
+    decided: &Decided<'_>,
     now: DateTime<Utc>,
-    operation: &'static str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    if !decided.done.iter().any(|sent| matches!(sent, Sent::Granted(_))) {
+        return Ok(true);
+    }
+    let (domains, mailboxes) = (json(&counters(&locked.domains))?, json(&counters(&locked.mailboxes))?);
+    if matches!(tx, Tx::Sqlite(_)) {
+        for (statement, items) in [(WRITE_DOMAINS, &domains), (WRITE_MAILBOXES, &mailboxes)] {
+            tx!(&mut *tx, statement, |sql, connection| sqlx::query(sql)
+                .bind(items)
+                .execute(connection)
+                .await
+                .map(|_| ()))
+            .map_err(StoreError::at(OPERATION))?;
+        }
+    }
+    let items: Vec<KeepItem<'_>> = decided.kept.iter().map(|(scope, grant)| keep_item(*scope, grant, now)).collect();
+    let items = json(&items)?;
+    let kept = tx!(tx, WRITE, |sql, connection| {
+        let query = sqlx::query(sql).bind(domains).bind(mailboxes).bind(items).bind(now - KEPT);
+        query.execute(connection).await.map(|done| done.rows_affected())
+    })
+    .map_err(StoreError::at(OPERATION))?;
+    Ok(usize::try_from(kept).is_ok_and(|kept| kept == decided.kept.len()))
+}
+
+fn counters(takings: &HashMap<Uuid, Taking>) -> Vec<CounterItem> {
     let item = |(id, taking): (&Uuid, &Taking)| CounterItem {
         item_id: id.simple().to_string(),
         used: taking.used,
         day: taking.day,
     };
-    let domains = locked.domains.iter().filter(|(_, (_, taking))| taking.is_written);
-    let domains: Vec<CounterItem> = domains.map(|(id, (_, taking))| item((id, taking))).collect();
-    let mailboxes = locked.mailboxes.iter().filter(|(_, (_, taking))| taking.is_written);
-    let mailboxes: Vec<CounterItem> = mailboxes.map(|(id, (_, taking))| item((id, taking))).collect();
-    let mut writes = vec![(WRITE_DOMAINS, json(&domains, operation)?), (WRITE_MAILBOXES, json(&mailboxes, operation)?)];
-    if !granted.is_empty() {
-        let items: Vec<KeepItem<'_>> = granted.iter().map(|(scope, grant)| keep_item(*scope, grant, now)).collect();
-        writes.push((KEEP, json(&items, operation)?));
-    }
-    for (statement, items) in writes {
-        tx!(&mut *tx, statement, |sql, connection| sqlx::query(sql).bind(items).execute(connection).await.map(|_| ()))
-            .map_err(StoreError::at(operation))?;
-    }
-    Ok(())
+    takings.iter().filter(|(_, taking)| taking.is_written).map(item).collect()
 }
 
 fn keep_item<'s>((mailbox_id, key): (Uuid, SendKey<'s>), grant: &Grant, now: DateTime<Utc>) -> KeepItem<'s> {
@@ -329,7 +417,7 @@ fn keep_item<'s>((mailbox_id, key): (Uuid, SendKey<'s>), grant: &Grant, now: Dat
     }
 }
 
-fn json<T: Serialize>(items: &[T], operation: &'static str) -> Result<String, StoreError> {
+fn json<T: Serialize>(items: &[T]) -> Result<String, StoreError> {
     serde_json::to_string(items)
-        .map_err(|fault| StoreError::Corrupt { operation, what: format!("sends make no JSON: {fault}") })
+        .map_err(|fault| StoreError::Corrupt { operation: OPERATION, what: format!("sends make no JSON: {fault}") })
 }

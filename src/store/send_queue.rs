@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::store::db::Held;
 use crate::store::send::{Send, SendKey, Sent};
 use crate::store::send_batch::SendAsked;
 use crate::store::{Store, StoreError};
@@ -86,8 +87,9 @@ impl Store {
             // In a task of its own: a caller that goes away must not leave the others unserved.
             let store = self.clone();
             tokio::spawn(async move {
+                let mut held = None;
                 while let Some(batch) = store.sends.next() {
-                    store.serve_sends(batch).await;
+                    store.serve_sends(&mut held, batch).await;
                 }
             });
         }
@@ -96,16 +98,16 @@ impl Store {
     }
 
     /// One transaction for all of them; where the database refuses that, one for each.
-    async fn serve_sends(&self, batch: Vec<Waiting>) {
+    async fn serve_sends(&self, held: &mut Option<Held>, batch: Vec<Waiting>) {
         let Some(now) = batch.iter().map(|waiting| waiting.now).max() else { return };
         let asked: Vec<SendAsked<'_>> = batch.iter().map(Waiting::asked).collect();
-        match self.mailbox_send_all(&asked, now).await {
+        match self.mailbox_send_all(held, &asked, now).await {
             // An error of sending says that the caller has gone away.
             Ok(done) => batch.into_iter().zip(done).for_each(|(waiting, sent)| drop(waiting.answer.send(Ok(sent)))),
             Err(fault) if fault.is_refusal() && batch.len() > 1 => {
                 for waiting in batch {
-                    let sent = self.mailbox_send_all(&[waiting.asked()], waiting.now).await;
-                    let sent = sent.map(|done| done.first().copied().unwrap_or(Sent::Refused));
+                    let sent = self.mailbox_send_all(held, &[waiting.asked()], waiting.now).await;
+                    let sent = sent.map(|done| done.into_iter().next().unwrap_or(Sent::Missing));
                     drop(waiting.answer.send(sent));
                 }
             }

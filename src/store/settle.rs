@@ -329,7 +329,7 @@ impl Store {
 
 /// What a check means for those who ask for the domain: the holder's proof ends it, theirs transfers the domain.
 async fn conclude_ownership(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     (claim, settlement): &CheckResult<'_>,
     locked: &Locked,
     now: DateTime<Utc>,
@@ -353,7 +353,7 @@ fn withheld(settlement: &Settlement) -> &Settlement {
 
 /// Writes the rows that still are as claimed, no domain twice among them; adds the ids of their checks to `done`.
 async fn settle_rows<'s>(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     results: &[&CheckResult<'s>],
     now: DateTime<Utc>,
     done: &mut BTreeSet<Uuid>,
@@ -422,7 +422,7 @@ fn is_other((claim, settlement): &CheckResult<'_>) -> bool {
 
 /// What became of a result whose row is no longer as claimed.
 async fn give_up(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     (claim, settlement): &CheckResult<'_>,
     operation: &'static str,
 ) -> Result<Settled, StoreError> {
@@ -446,7 +446,7 @@ async fn give_up(
 }
 
 /// Writes the evidence, unless it is known, the checks, their events, and those events' deliveries.
-async fn keep(tx: &mut Tx, results: &[&CheckResult<'_>], operation: &'static str) -> Result<(), StoreError> {
+async fn keep(tx: &mut Tx<'_>, results: &[&CheckResult<'_>], operation: &'static str) -> Result<(), StoreError> {
     if results.is_empty() {
         return Ok(());
     }

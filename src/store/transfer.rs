@@ -153,7 +153,7 @@ impl Store {
 }
 
 async fn vouch(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     due: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -168,7 +168,7 @@ async fn vouch(
 
 /// What the client, whose allocation is locked, would have too much of with this domain; nothing when it fits.
 pub(in crate::store) async fn room_for(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     client_id: Uuid,
     tier: Option<Tier>,
@@ -196,7 +196,7 @@ struct Move<'m> {
 
 /// All that goes with a domain but its row; the id up to which its history is an earlier client's.
 async fn move_along(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     Move { domain_id, client_id, check_id, event }: Move<'_>,
     now: DateTime<Utc>,
     operation: &'static str,
@@ -233,7 +233,7 @@ pub(in crate::store) type Locked = BTreeMap<Uuid, Option<Tier>>;
 
 /// Locks the allocations of all who may be given a domain. Before any domain is locked, as everywhere.
 pub(in crate::store) async fn lock_claimants(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     claimants: impl Iterator<Item = Uuid>,
     operation: &'static str,
 ) -> Result<Locked, StoreError> {
@@ -260,7 +260,7 @@ pub(in crate::store) struct Found<'s> {
 /// Gives a domain that its holder has not proven to be his to the first whose proof is published and whose tier allows
 /// it. Claims that ended meanwhile do not count.
 pub(in crate::store) async fn take_over(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     before: &DomainRow,
     found: &Found<'_>,
     locked: &Locked,
@@ -285,7 +285,7 @@ pub(in crate::store) async fn take_over(
 }
 
 async fn take_row(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     claim: &ClaimRow,
     (hidden_to, due): (Uuid, DateTime<Utc>),

@@ -138,7 +138,7 @@ impl Store {
 
 /// Follows a change of a domain's standing: warm-up is closed or open again, or begins.
 pub(in crate::store) async fn follow(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     before: &DomainRow,
     after: &Standing,
     dns_configured: bool,
@@ -172,7 +172,12 @@ fn closes(standing: &Standing) -> bool {
 }
 
 /// Begins the warm-up of a domain's mailboxes that wait for it.
-async fn begin(tx: &mut Tx, domain_id: Uuid, now: DateTime<Utc>, operation: &'static str) -> Result<(), StoreError> {
+async fn begin(
+    tx: &mut Tx<'_>,
+    domain_id: Uuid,
+    now: DateTime<Utc>,
+    operation: &'static str,
+) -> Result<(), StoreError> {
     let ids = tx!(&mut *tx, NOT_BEGUN, |sql, connection| {
         sqlx::query_scalar::<_, Uuid>(sql).bind(domain_id).fetch_all(connection).await
     })
@@ -185,7 +190,7 @@ async fn begin(tx: &mut Tx, domain_id: Uuid, now: DateTime<Utc>, operation: &'st
 
 /// Notes whether a domain keeps warm-up closed.
 pub(in crate::store) async fn note_domain(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     is_closed: bool,
     now: DateTime<Utc>,
@@ -207,7 +212,7 @@ pub(in crate::store) async fn note_domain(
 
 /// Notes that a domain's warm-up is closed, or was.
 pub(in crate::store) async fn close_domain(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     domain_id: Uuid,
     closed_at: DateTime<Utc>,
     reopened_at: Option<DateTime<Utc>>,
@@ -221,7 +226,7 @@ pub(in crate::store) async fn close_domain(
 
 /// Notes whether a mailbox by itself keeps its warm-up closed.
 pub(in crate::store) async fn note_mailbox(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     mailbox_id: Uuid,
     is_closed: bool,
     now: DateTime<Utc>,
@@ -243,7 +248,7 @@ pub(in crate::store) async fn note_mailbox(
 
 /// Notes that a mailbox's warm-up is closed, or was.
 pub(in crate::store) async fn close_mailbox(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     mailbox_id: Uuid,
     closed_at: DateTime<Utc>,
     reopened_at: Option<DateTime<Utc>>,
@@ -257,7 +262,7 @@ pub(in crate::store) async fn close_mailbox(
 
 /// Reckons one mailbox, its row held; the row as it stands then.
 pub(in crate::store) async fn reckon_in(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: Uuid,
     stale_limit: Option<TimeDelta>,
     now: DateTime<Utc>,
@@ -275,7 +280,7 @@ pub(in crate::store) async fn reckon_in(
     mailbox::get(tx, id, operation).await
 }
 
-async fn closures(tx: &mut Tx, row: &MailboxRow, operation: &'static str) -> Result<Vec<Closure>, StoreError> {
+async fn closures(tx: &mut Tx<'_>, row: &MailboxRow, operation: &'static str) -> Result<Vec<Closure>, StoreError> {
     let rows = tx!(tx, CLOSURES, |sql, connection| {
         sqlx::query_as::<_, ClosureRow>(sql).bind(row.id).bind(row.domain_id).fetch_all(connection).await
     })
@@ -284,7 +289,7 @@ async fn closures(tx: &mut Tx, row: &MailboxRow, operation: &'static str) -> Res
 }
 
 async fn write(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     row: &MailboxRow,
     reckoned: &Reckoned,
     now: DateTime<Utc>,

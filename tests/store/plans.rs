@@ -384,16 +384,21 @@ async fn sends_walk_indexes(world: &World) {
         .await;
     world.run("ANALYZE sendready_sends").await;
     let id = r#""item_id": "00000000000000000000000000000007", "used": 1, "day": "2026-09-21""#;
-    let items = [quoted(&format!("[{{{id}}}]"))];
+    let items = quoted(&format!("[{{{id}}}]"));
     let (domains, mailboxes) = match world.place {
         Place::Postgres(_) => ("email_domains_pkey", "email_mailboxes_pkey"),
         Place::Sqlite(_) => ("sqlite_autoindex_email_domains", "sqlite_autoindex_email_mailboxes"),
     };
-    for name in ["LOCK_DOMAINS", "WRITE_DOMAINS"] {
-        walks(&plan(world, &format!("send_batch::{name}"), &items).await, &[domains]);
-    }
-    for name in ["LOCK_MAILBOXES", "WRITE_MAILBOXES"] {
-        walks(&plan(world, &format!("send_batch::{name}"), &items).await, &[mailboxes]);
+    walks(&plan(world, "send_batch::LOCK", std::slice::from_ref(&items)).await, &[domains, mailboxes]);
+    match world.place {
+        Place::Postgres(_) => {
+            let write = [items.clone(), items, quoted("[]"), quoted(&at(0).to_rfc3339())];
+            walks(&plan(world, "send_batch::WRITE", &write).await, &[domains, mailboxes]);
+        }
+        Place::Sqlite(_) => {
+            walks(&plan(world, "send_batch::WRITE_DOMAINS", std::slice::from_ref(&items)).await, &[domains]);
+            walks(&plan(world, "send_batch::WRITE_MAILBOXES", &[items]).await, &[mailboxes]);
+        }
     }
     let key = r#"[{"place": 0, "mailbox_id": "00000000000000000000000000000007", "key_id": "00000000000000000000000000000009", "idem_key": "k"}]"#;
     walks(&plan(world, "send_batch::KEPT_GRANTS", &[quoted(key), quoted(&at(0).to_rfc3339())]).await, &[]);

@@ -86,7 +86,11 @@ struct UniqueColumn {
 /// # Errors
 ///
 /// [`MigrateError::Differs`] when something of that name is there, but not that.
-pub(in crate::store) async fn is_there(tx: &mut Tx, version: i64, name: &'static str) -> Result<bool, MigrateError> {
+pub(in crate::store) async fn is_there(
+    tx: &mut Tx<'_>,
+    version: i64,
+    name: &'static str,
+) -> Result<bool, MigrateError> {
     let differences = match version {
         2 => clients(tx).await?,
         17 => seed(tx).await?,
@@ -100,7 +104,7 @@ pub(in crate::store) async fn is_there(tx: &mut Tx, version: i64, name: &'static
 }
 
 /// How a foreign `clients` differs from what we need of one; nothing when there is none.
-async fn clients(tx: &mut Tx) -> Result<Option<Vec<String>>, StoreError> {
+async fn clients(tx: &mut Tx<'_>) -> Result<Option<Vec<String>>, StoreError> {
     let columns = columns(tx, "clients").await?;
     if columns.is_empty() {
         return Ok(None);
@@ -120,7 +124,7 @@ async fn clients(tx: &mut Tx) -> Result<Option<Vec<String>>, StoreError> {
 }
 
 /// How the three tables differ from the seed's; nothing when none of them is there.
-async fn seed(tx: &mut Tx) -> Result<Option<Vec<String>>, StoreError> {
+async fn seed(tx: &mut Tx<'_>) -> Result<Option<Vec<String>>, StoreError> {
     let (mut differences, mut found) = (Vec::new(), false);
     for table in &SEED {
         let columns = columns(tx, table.name).await?;
@@ -205,13 +209,13 @@ fn word(kind: &str) -> String {
     }
 }
 
-async fn columns(tx: &mut Tx, table: &str) -> Result<Vec<Column>, StoreError> {
+async fn columns(tx: &mut Tx<'_>, table: &str) -> Result<Vec<Column>, StoreError> {
     tx!(tx, COLUMNS, |sql, connection| sqlx::query_as::<_, Column>(sql).bind(table).fetch_all(connection).await)
         .map_err(StoreError::at("migrate"))
 }
 
 /// The columns of each unique index, joined by commas.
-async fn unique(tx: &mut Tx, table: &str) -> Result<BTreeSet<String>, StoreError> {
+async fn unique(tx: &mut Tx<'_>, table: &str) -> Result<BTreeSet<String>, StoreError> {
     let rows = tx!(tx, UNIQUE, |sql, connection| {
         sqlx::query_as::<_, UniqueColumn>(sql).bind(table).fetch_all(connection).await
     })
@@ -223,7 +227,7 @@ async fn unique(tx: &mut Tx, table: &str) -> Result<BTreeSet<String>, StoreError
     Ok(indexes.into_values().map(|columns| columns.join(",")).collect())
 }
 
-async fn checks(tx: &mut Tx, table: &str) -> Result<Vec<String>, StoreError> {
+async fn checks(tx: &mut Tx<'_>, table: &str) -> Result<Vec<String>, StoreError> {
     tx!(tx, CHECKS, |sql, connection| sqlx::query_scalar::<_, String>(sql).bind(table).fetch_all(connection).await)
         .map_err(StoreError::at("migrate"))
 }

@@ -64,11 +64,11 @@ pub(super) struct Form {
 impl FromRequest<Console> for Form {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, console: &Console) -> Result<Form, Refusal> {
+    async fn from_request(request: Request, _: &Console) -> Result<Form, Refusal> {
         if !is_from_here(request.headers()) {
             return Err(Refusal::Foreign);
         }
-        let body = octets(request, console).await.map_err(|_| Refusal::Unreadable)?;
+        let body = octets(request).await.map_err(|_| Refusal::Unreadable)?;
         let text = std::str::from_utf8(&body).map_err(|_| Refusal::Unreadable)?;
         Form::parse(text).ok_or(Refusal::Unreadable)
     }
