@@ -11,6 +11,7 @@ mod limits;
 mod lists;
 mod mailboxes;
 mod names;
+mod odd;
 mod once;
 mod ownership;
 mod refusals;

@@ -125,7 +125,12 @@ pub(super) fn unknown_key() -> Problem {
 /// `unauthorized`.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let wanted = || Problem::because(Kind::Unauthorized, "send an API key as `Authorization: Bearer sr_…`");
-    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(wanted)?;
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let value = given.next().and_then(|value| value.to_str().ok()).ok_or_else(wanted)?;
+    if given.next().is_some() {
+        // Whoever stands between may have looked at the other one.
+        return Err(Problem::because(Kind::Unauthorized, "send `Authorization` once, with one API key"));
+    }
     let (scheme, secret) = value.split_once(' ').ok_or_else(wanted)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(secret.trim()) } else { Err(wanted()) }
 }

@@ -16,6 +16,7 @@ use crate::http::caller::{At, Known, Operator};
 use crate::http::field;
 use crate::http::json;
 use crate::http::list::List;
+use crate::http::openapi::words::TierWord;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::{NoQuery, Query};
 use crate::service::clients::{AllocationView, Used};
@@ -27,23 +28,21 @@ use crate::verify::expectation::ADDRESSES_MAX;
 #[expect(dead_code, reason = "the schema of what `client_add` reads; tests hold the two together")]
 pub(super) struct NewClient {
     /// Its name, at most 200 characters.
-    #[schema(example = "Example Ltd", max_length = 200)]
+    #[schema(example = "Example Ltd", min_length = 1, max_length = 200)]
     name: String,
-    /// `ignition`, `velocity` or `dominance`.
-    #[schema(example = "velocity")]
-    tier: String,
+    /// Its tier.
+    tier: TierWord,
 }
 
-/// What to change of a client.
+/// What to change of a client. What is left out stays, and so does what is null.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the schema of what `client_change` reads; tests hold the two together")]
 pub(super) struct ClientPatch {
     /// Another name, at most 200 characters.
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// Another tier. Refused when more is in use than it allows.
-    #[schema(example = "dominance")]
-    tier: Option<String>,
+    tier: Option<TierWord>,
 }
 
 /// A client.

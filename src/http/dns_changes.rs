@@ -28,7 +28,8 @@ use crate::service::Role;
 use crate::service::dns_changes::{DOMAINS_MAX, Sender, Word};
 use crate::webhook::signature::Signed;
 
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+/// The event's id: the same when it is sent again.
+pub(super) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
@@ -66,7 +67,7 @@ pub(super) struct DnsChangesTaken {
 /// `webhook-signature`) with one of `webhooks.inbound_secrets`; the timestamp may be 5 minutes off. A hook's key that was
 /// made for a client speaks of that client's domains only. A `webhook-id` that came before changes nothing.
 #[utoipa::path(post, path = "/v1/webhooks/dns-changes", tag = "webhooks", params(
-    ("webhook-id" = Option<String>, Header, description = "The event's id, the same when it is sent again.", max_length = 255),
+    ("webhook-id" = Option<String>, Header, description = "The event's id, the same when it is sent again.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ("webhook-timestamp" = Option<String>, Header, description = "Seconds since 1970; where it is signed."),
     ("webhook-signature" = Option<String>, Header, description = "`v1,` and base64 of HMAC-SHA256; in place of a key."),
 ), request_body = DnsChanges, responses(

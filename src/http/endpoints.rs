@@ -17,6 +17,7 @@ use crate::http::field;
 use crate::http::idempotency::ShownOnce;
 use crate::http::json::{self, Nothing};
 use crate::http::list::List;
+use crate::http::openapi::words::EventWord;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::{NoQuery, Query};
 use crate::service::Service;
@@ -33,14 +34,14 @@ pub(super) struct NewEndpoint {
     /// Where events are posted: `https` or `http`, a host of the public Internet, port 80, 443 or from 1024 on.
     #[schema(example = "https://hooks.example.com/dns", max_length = 2048)]
     url: String,
-    /// The types of events that it gets; empty or left out: all.
+    /// The types of events that it gets, none twice; empty or left out: all.
     #[schema(example = json!(["domain.verified", "domain.at_risk"]), max_items = 7)]
-    events: Option<Vec<String>>,
+    events: Option<Vec<EventWord>>,
     /// Whose events it gets; left out: everybody's, or with a client's key its own.
     client_id: Option<Uuid>,
 }
 
-/// What to change of an endpoint. What is left out stays.
+/// What to change of an endpoint. What is left out stays, and so does what is null.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the schema of what `endpoint_change` reads; tests hold the two together")]
 #[schema(as = WebhookEndpointPatch)]
@@ -50,9 +51,9 @@ pub(super) struct EndpointPatchSchema {
     /// Another place.
     #[schema(example = "https://hooks.example.com/dns", max_length = 2048)]
     url: Option<String>,
-    /// Other types of events; empty: all.
+    /// Other types of events, none twice; empty: all.
     #[schema(max_items = 7)]
-    events: Option<Vec<String>>,
+    events: Option<Vec<EventWord>>,
 }
 
 /// A webhook endpoint.
@@ -86,14 +87,14 @@ pub(super) struct EndpointBody {
     updated_at: DateTime<Utc>,
 }
 
-/// A webhook endpoint with its secret, which is never shown again.
+/// A webhook endpoint with its secret, which is never shown again: a repeat with the same `Idempotency-Key` comes without.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookEndpointWithSecret)]
 pub(super) struct EndpointWithSecret {
     #[serde(flatten)]
     endpoint: EndpointBody,
-    /// What signs the events (Standard Webhooks). Shown this once.
-    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    /// What signs the events (Standard Webhooks). Shown this once, and absent from a repeat.
+    #[schema(required = false, example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: String,
 }
 
@@ -139,7 +140,7 @@ pub(super) async fn endpoint_add(
 ) -> Result<impl IntoResponse, Problem> {
     let new = body.read(|fields| {
         let url = fields.need("url", field::url);
-        let events = fields.list("events", Kind::ALL.len(), field::event_kind).unwrap_or_default();
+        let events = fields.distinct("events", Kind::ALL.len(), field::event_kind).unwrap_or_default();
         let client_id = fields.take("client_id", field::id);
         Some(EndpointRequest { url: url?, events, client_id })
     })?;
@@ -197,7 +198,7 @@ pub(super) async fn endpoint_change(
     let patch = body.read(|fields| {
         let enabled = fields.take("enabled", field::flag);
         let url = fields.take("url", field::url);
-        let events = fields.list("events", Kind::ALL.len(), field::event_kind);
+        let events = fields.distinct("events", Kind::ALL.len(), field::event_kind);
         Some(EndpointPatch { enabled, url, events })
     })?;
     Ok(Json(EndpointBody::of(service.endpoint_change(&caller, id, &patch).await?)))

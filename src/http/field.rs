@@ -242,7 +242,10 @@ pub fn public_key(value: Value) -> Result<PublicKey, String> {
 ///
 /// What it must be.
 pub fn address(value: Value) -> Result<IpAddr, String> {
-    string(value)?.trim().parse().map_err(|_| "must be an IPv4 or IPv6 address, without a prefix length".to_owned())
+    let address = string(value)?.trim().parse::<IpAddr>();
+    // IPv4 in IPv6's clothes is IPv4: that is how it connects.
+    let address = address.map(|address| address.to_canonical());
+    address.map_err(|_| "must be an IPv4 or IPv6 address, without a prefix length".to_owned())
 }
 
 /// An MX preference.
@@ -251,10 +254,8 @@ pub fn address(value: Value) -> Result<IpAddr, String> {
 ///
 /// What it must be.
 pub fn preference(value: Value) -> Result<u16, String> {
-    value
-        .as_u64()
-        .and_then(|number| u16::try_from(number).ok())
-        .ok_or_else(|| "must be a number from 0 to 65535".into())
+    let number = whole_number_within(&value, 0, i32::from(u16::MAX))?;
+    u16::try_from(number).map_err(|fault| fault.to_string())
 }
 
 /// A daily limit.
@@ -263,9 +264,7 @@ pub fn preference(value: Value) -> Result<u16, String> {
 ///
 /// What it must be.
 pub fn daily_limit(value: Value) -> Result<i32, String> {
-    let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
-    let number = number.filter(|number| (0..=DAILY_LIMIT_MAX).contains(number));
-    number.ok_or_else(|| format!("must be a number from 0 to {DAILY_LIMIT_MAX}"))
+    whole_number_within(&value, 0, DAILY_LIMIT_MAX)
 }
 
 /// A mail address.
@@ -292,7 +291,7 @@ pub fn display_name(value: Value) -> Result<String, String> {
 ///
 /// What it must be.
 pub fn count(value: Value) -> Result<i32, String> {
-    number_within(&value, 0, COUNT_MAX)
+    whole_number_within(&value, 0, COUNT_MAX)
 }
 
 /// A number of mails to send.
@@ -301,7 +300,7 @@ pub fn count(value: Value) -> Result<i32, String> {
 ///
 /// What it must be.
 pub fn send_count(value: Value) -> Result<i32, String> {
-    number_within(&value, 1, COUNT_MAX)
+    whole_number_within(&value, 1, COUNT_MAX)
 }
 
 /// A fraction from 0 to 1.
@@ -324,9 +323,25 @@ pub fn percentage(value: Value) -> Result<f64, String> {
     number.ok_or_else(|| "must be a number from 0 to 100".to_owned())
 }
 
-fn number_within(value: &Value, min: i32, max: i32) -> Result<i32, String> {
-    let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
-    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| format!("must be a number from {min} to {max}"))
+/// A whole number from `min` to `max`.
+///
+/// # Errors
+///
+/// What it must be.
+pub fn whole_number_within(value: &Value, min: i32, max: i32) -> Result<i32, String> {
+    whole_number(value)
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| format!("must be a whole number from {min} to {max}"))
+}
+
+/// A number without a fraction, however it is written: to JSON Schema (2020-12, §4.2.3) `1.0` and `1e2` are integers.
+fn whole_number(value: &Value) -> Option<i32> {
+    if let Some(number) = value.as_i64() {
+        return i32::try_from(number).ok();
+    }
+    let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+    // Rust prints a number without a fraction as an integer, whatever its size.
+    format!("{number}").parse().ok()
 }
 
 /// `true` or `false`.
@@ -457,13 +472,18 @@ mod tests {
         check("nonsense for a selector", selector, json!("s1/x"), "error: may hold only letters");
         check("no key", public_key, json!("!!"), "error: the key is not base64");
         check("an address", address, json!("2001:db8::1"), "2001:db8::1");
+        check("IPv4 in IPv6's clothes", address, json!("::ffff:192.0.2.1"), "192.0.2.1");
         check("a net is no address", address, json!("192.0.2.0/24"), "error: must be an IPv4");
         check("the highest preference", preference, json!(65535), "65535");
-        check("a preference too high", preference, json!(65536), "error: must be a number from 0 to 65535");
-        check("a negative preference", preference, json!(-1), "error: must be a number from 0 to 65535");
-        check("half a preference", preference, json!(1.5), "error: must be a number from 0 to 65535");
+        check("a preference too high", preference, json!(65536), "error: must be a whole number from 0 to 65535");
+        check("a negative preference", preference, json!(-1), "error: must be a whole number from 0 to 65535");
+        check("half a preference", preference, json!(1.5), "error: must be a whole number from 0 to 65535");
+        check("a whole preference with a point", preference, json!(10.0), "10");
+        check("a huge preference", preference, json!(1e300), "error: must be a whole number from 0 to 65535");
+        check("nothing below nothing", count, json!(-0.0), "0");
+        check("a number as a text", preference, json!("10"), "error: must be a whole number");
         check("the highest limit", daily_limit, json!(1_000_000), "1000000");
-        check("a limit too high", daily_limit, json!(1_000_001), "error: must be a number");
+        check("a limit too high", daily_limit, json!(1_000_001), "error: must be a whole number from 0 to 1000000");
         check("no flag", flag, json!("true"), "error: must be true or false");
         check("a policy", policy, json!("reject"), "Reject");
         check("no policy", policy, json!("strict"), "error: must be one of `none`");

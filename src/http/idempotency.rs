@@ -6,6 +6,7 @@
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::http::AppState;
 use crate::http::admission::Admitted;
+use crate::http::dns_changes::WEBHOOK_ID;
 use crate::http::json::octets;
 use crate::http::problem::{Kind, Problem};
 use crate::service::{Began, Error, IdempotencyScope, Service};
@@ -30,7 +32,7 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 const SENDS: &str = "/v1/mailboxes/{id}/sends";
 
 /// The longest key, in octets.
-const KEY_OCTETS_MAX: usize = 255;
+pub(super) const KEY_OCTETS_MAX: usize = 255;
 
 /// The largest answer that is kept, in octets: a page of 200 domains with room.
 const ANSWER_OCTETS_MAX: usize = 4 << 20;
@@ -108,7 +110,7 @@ where
     let (parts, body) = request.into_parts();
     let body = octets(Request::from_parts(parts.clone(), body)).await?;
     let scope = Scope { key_id: caller.key_id, path: parts.uri.path().to_owned(), idem_key };
-    let digest = digest_of(parts.uri.query().unwrap_or_default(), &body);
+    let digest = digest_of(&parts, &body);
     match service.once_begin(&scope.borrowed(), &digest).await? {
         Began::Fresh => {}
         Began::Replay { status, body } => return replayed(status, &body),
@@ -117,7 +119,7 @@ where
             return Err(Problem::because(Kind::IdempotencyKeyRunning, detail).retry_after(RUNNING_RETRY));
         }
         Began::OtherBody => {
-            let detail = "this key came before with another body or query; every request needs a new key";
+            let detail = "this key came before with another body, query or `webhook-id`; every request needs a new key";
             return Err(Problem::because(Kind::IdempotencyKeyReused, detail));
         }
     }
@@ -229,12 +231,18 @@ fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
     if is_visible { Ok(text.to_owned()) } else { Err(bad()) }
 }
 
-/// The digest of what makes two requests the same.
-fn digest_of(query: &str, body: &[u8]) -> [u8; 32] {
-    // The length keeps a query's end and a body's beginning apart.
+/// The digest of what makes two requests the same: their query, body, and which webhook they are.
+fn digest_of(parts: &Parts, body: &[u8]) -> [u8; 32] {
+    let mut head = parts.uri.query().unwrap_or_default().as_bytes().to_vec();
+    for id in parts.headers.get_all(WEBHOOK_ID) {
+        // No query holds a line's end, and no header's value does.
+        head.push(b'\n');
+        head.extend_from_slice(id.as_bytes());
+    }
+    // The length keeps the head's end and a body's beginning apart.
     let mut digest = Sha256::new();
-    digest.update((query.len() as u64).to_be_bytes());
-    digest.update(query);
+    digest.update((head.len() as u64).to_be_bytes());
+    digest.update(head);
     digest.update(body);
     digest.finalize().into()
 }
@@ -258,8 +266,19 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_not_a_body() {
-        assert_ne!(digest_of("ab", b"c"), digest_of("a", b"bc"));
-        assert_eq!(digest_of("a", b"b"), digest_of("a", b"b"));
+    fn a_query_is_not_a_body_and_another_webhook_is_another_request() {
+        let digest = |query: &str, ids: &[&str], body: &[u8]| {
+            let mut request = Request::post(format!("/v1/things?{query}"));
+            for id in ids {
+                request = request.header(WEBHOOK_ID, *id);
+            }
+            digest_of(&request.body(()).unwrap().into_parts().0, body)
+        };
+        assert_ne!(digest("ab", &[], b"c"), digest("a", &[], b"bc"));
+        assert_ne!(digest("a", &["b"], b"c"), digest("a", &[], b"bc"));
+        assert_ne!(digest("a", &["b"], b"c"), digest("a", &["c"], b"c"));
+        assert_ne!(digest("a", &["b"], b"c"), digest("a", &[], b"c"));
+        assert_ne!(digest("a", &["b", "c"], b"d"), digest("a", &["bc"], b"d"));
+        assert_eq!(digest("a", &["b"], b"c"), digest("a", &["b"], b"c"));
     }
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
 use http_body_util::LengthLimitError;
 use serde_json::{Map, Value};
 
@@ -77,7 +77,7 @@ impl<S: Send + Sync> FromRequest<S> for MaybeJson {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<MaybeJson, Problem> {
-        let is_json = is_json(request.headers());
+        let (is_json, coding) = (is_json(request.headers()), check_coding(request.headers()));
         let names = names_wanted(&request);
         let body = octets(request).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
@@ -86,6 +86,7 @@ impl<S: Send + Sync> FromRequest<S> for MaybeJson {
         if !is_json {
             return Err(Problem::because(Kind::UnsupportedMediaType, "send no body, or JSON as `application/json`"));
         }
+        coding?;
         Ok(MaybeJson(noted(object(&body)?, names)))
     }
 }
@@ -98,7 +99,7 @@ impl<S: Send + Sync> FromRequest<S> for Nothing {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Nothing, Problem> {
-        let is_json = is_json(request.headers());
+        let (is_json, coding) = (is_json(request.headers()), check_coding(request.headers()));
         let body = octets(request).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Nothing);
@@ -106,6 +107,7 @@ impl<S: Send + Sync> FromRequest<S> for Nothing {
         if !is_json {
             return Err(Problem::because(Kind::UnsupportedMediaType, "send no body, or `{}` as `application/json`"));
         }
+        coding?;
         object(&body)?.read(|_| Some(Nothing))
     }
 }
@@ -121,10 +123,21 @@ pub fn of_octets(headers: &HeaderMap, body: &[u8]) -> Result<Json, Problem> {
 }
 
 fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
-    if is_json(headers) {
+    if !is_json(headers) {
+        let detail = "the body must come with `Content-Type: application/json`";
+        return Err(Problem::because(Kind::UnsupportedMediaType, detail));
+    }
+    check_coding(headers)
+}
+
+/// Bodies are read as they are: of one that is packed, it would only be said that it is no JSON. RFC 9110 §8.4.
+fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = |value: &HeaderValue| value.is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
         return Ok(());
     }
-    Err(Problem::because(Kind::UnsupportedMediaType, "the body must come with `Content-Type: application/json`"))
+    let detail = "the body must come as it is, not compressed: send it without `Content-Encoding`";
+    Err(Problem::because(Kind::UnsupportedMediaType, detail))
 }
 
 fn object_there(body: &[u8]) -> Result<Json, Problem> {
@@ -148,6 +161,12 @@ fn noted(body: Json, names: Option<FieldNames>) -> Json {
 
 /// A body's text as one object.
 fn object(body: &[u8]) -> Result<Json, Problem> {
+    // UTF-16 and UTF-32 are told by their zero octets; a mark before UTF-8 is passed over. RFC 8259 §8.1.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if matches!(body, [0, ..] | [_, 0, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {
+        let detail = "the body is written in UTF-16 or UTF-32; JSON is sent as UTF-8 (RFC 8259 §8.1)";
+        return Err(Problem::because(Kind::BadJson, detail));
+    }
     match value::read(body)? {
         Value::Object(map) => Ok(Json(Fields::new(String::new(), map))),
         _ => Err(Problem::invalid(vec![FieldFault::new("", "must be a JSON object")])),
@@ -256,6 +275,27 @@ impl Fields {
         Some(items)
     }
 
+    /// The same, in which nothing may stand twice.
+    pub fn distinct<T: PartialEq>(
+        &mut self,
+        name: &'static str,
+        count_max: usize,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let values = self.values(name, count_max)?;
+        let mut items = Vec::with_capacity(values.len());
+        for (index, value) in values.into_iter().enumerate() {
+            match read(value) {
+                Ok(item) if items.contains(&item) => {
+                    self.note(format!("{}/{name}/{index}", self.pointer), "stands here twice".to_owned());
+                }
+                Ok(item) => items.push(item),
+                Err(detail) => self.note(format!("{}/{name}/{index}", self.pointer), detail),
+            }
+        }
+        Some(items)
+    }
+
     /// An optional list of at most `count_max` objects.
     pub fn objects<T>(
         &mut self,
@@ -309,9 +349,12 @@ impl Fields {
 
     /// Refuses what nobody took: a typo must not be passed over in silence.
     fn refuse_unknown(&mut self) {
-        let known = self.known.join(", ");
+        let known = match self.known.join(", ") {
+            none if none.is_empty() => "no field is".to_owned(),
+            known => format!("known are: {known}"),
+        };
         for (name, _) in std::mem::take(&mut self.map) {
-            self.fault(&name, format!("is not known here; known are: {known}"));
+            self.fault(&name, format!("is not known here; {known}"));
         }
     }
 
@@ -343,6 +386,7 @@ mod tests {
         fields.list("b", 2, number);
         fields.objects("c", 2, |inner| inner.need("d", number));
         fields.object("e", |inner| inner.take("f", number));
+        fields.distinct("g", 3, number);
         Some(())
     }
 
@@ -365,6 +409,8 @@ mod tests {
         check("a needed null", json!({"a": null}), &["/a: is needed"]);
         check("a list is too long", json!({"a": 1, "b": [1, 2, 3]}), &["/b: may hold at most 2 entries, not 3"]);
         check("no list", json!({"a": 1, "b": {}}), &["/b: must be a list"]);
+        check("twice where that is nothing", json!({"a": 1, "b": [1, 1]}), &[]);
+        check("twice", json!({"a": 1, "g": ["x", 1, 1]}), &["/g/0: must be a number", "/g/2: stands here twice"]);
         check("no object", json!({"a": 1, "c": [1], "e": []}), &["/c/0: must be an object", "/e: must be an object"]);
         check(
             "every fault, in the order of reading",
@@ -375,7 +421,7 @@ mod tests {
                 "/c/1/d: is needed",
                 "/e/f: must be a number",
                 "/e/g: is not known here; known are: f",
-                "/h~1~0: is not known here; known are: a, b, c, e",
+                "/h~1~0: is not known here; known are: a, b, c, e, g",
             ],
         );
     }

@@ -1,6 +1,8 @@
 //! The OpenAPI document: made from the handlers, completed here with what all of them share.
 
 pub(in crate::http) mod example;
+mod strict;
+pub(in crate::http) mod words;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,10 +13,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
 
+use crate::http::idempotency::{KEY_OCTETS_MAX, REPLAYED};
 use crate::http::problem::{FieldFault, Kind, MEDIA_TYPE, ProblemBody};
 
 /// The name of the key's security scheme.
@@ -50,6 +53,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     let mut components = api.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
     let scheme = SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("sr_…").build());
     components.security_schemes.insert(KEY.to_owned(), RefOr::T(scheme));
+    strict::refuse_unknown(&api, &mut components.schemas);
     // Schemas are plain data: that they become JSON cannot fail, and without them there would only be no examples.
     let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
     let mut responses = Responses::new();
@@ -57,15 +61,17 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
         let is_open = !path.starts_with("/v1/");
         for operation in [&mut item.get, &mut item.put, &mut item.patch, &mut item.delete] {
-            operation
-                .iter_mut()
-                .for_each(|operation| share(operation, &always(operation, path, is_open), &mut responses));
+            operation.iter_mut().for_each(|operation| {
+                share(operation, &always(path, is_open, operation.request_body.is_some()), &mut responses);
+            });
         }
         if let Some(operation) = &mut item.post {
-            let mut kinds = always(operation, path, is_open);
+            // Every POST reads a body, if only to find it empty.
+            let mut kinds = always(path, is_open, true);
             kinds.extend([Kind::BadHeader, Kind::IdempotencyKeyRunning, Kind::IdempotencyKeyReused]);
             share(operation, &kinds, &mut responses);
             add_idempotency_key(operation);
+            add_replayed(operation);
         }
         let all = [&mut item.get, &mut item.put, &mut item.patch, &mut item.delete, &mut item.post];
         all.into_iter().flatten().for_each(|operation| add_examples(operation, &schemas));
@@ -109,18 +115,19 @@ fn problem_response(kinds: &[Kind]) -> Response {
 }
 
 /// The problems that an operation can always meet.
-fn always(operation: &Operation, path: &str, is_open: bool) -> Vec<Kind> {
+fn always(path: &str, is_open: bool, reads_body: bool) -> Vec<Kind> {
+    // Also where nobody reads a body: what is announced is refused before anybody is asked.
+    let mut kinds = vec![Kind::BodyTooLarge];
     if is_open {
-        return Vec::new();
+        return kinds;
     }
-    let mut kinds = vec![Kind::Unauthorized, Kind::Forbidden, Kind::TooManyRequests, Kind::Internal, Kind::Unavailable];
+    kinds.extend([Kind::Unauthorized, Kind::Forbidden, Kind::TooManyRequests, Kind::Internal, Kind::Unavailable]);
     if path.contains('{') {
         kinds.extend(THINGS.iter().filter(|(part, _)| path.contains(part)).map(|(_, kind)| *kind));
         kinds.push(Kind::NotFound);
     }
-    if operation.request_body.is_some() {
-        kinds.extend([Kind::BadJson, Kind::RequestTimeout, Kind::BodyTooLarge]);
-        kinds.extend([Kind::UnsupportedMediaType, Kind::Invalid]);
+    if reads_body {
+        kinds.extend([Kind::BadJson, Kind::RequestTimeout, Kind::UnsupportedMediaType, Kind::Invalid]);
     }
     kinds.push(Kind::BadQuery);
     kinds
@@ -186,9 +193,29 @@ fn add_idempotency_key(operation: &mut Operation) {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some("A key of your choice, new for every request: a repeat within 48 hours gives the first answer and does nothing."))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String).max_length(Some(255)).build()))
+        .schema(Some(visible(KEY_OCTETS_MAX)))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+}
+
+/// A text of 1 to `octets_max` visible ASCII characters.
+pub(in crate::http) fn visible(octets_max: usize) -> Object {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]+$"));
+    text.min_length(Some(1)).max_length(Some(octets_max)).build()
+}
+
+/// Says how a repeat is told from the first answer.
+fn add_replayed(operation: &mut Operation) {
+    let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"])).build();
+    let said = "`true` where the `Idempotency-Key` came before: this is the first answer again.";
+    let header = HeaderBuilder::new().schema(Some(text)).description(Some(said)).build();
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with('2')
+        {
+            response.headers.insert(REPLAYED.as_str().to_owned(), header.clone().into());
+        }
+    }
 }
 
 /// `GET /openapi.json`.

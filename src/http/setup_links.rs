@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::caller::{At, Known};
+use crate::http::field;
 use crate::http::idempotency::ShownOnce;
 use crate::http::json::{Fields, MaybeJson};
 use crate::http::list::List;
@@ -38,7 +39,9 @@ pub(super) struct NewSchema {
 pub(super) struct MadeSetupLink {
     /// The id.
     id: Uuid,
-    /// What to send to whoever owns the DNS. Shown here and never again.
+    /// What to send to whoever owns the DNS. Shown here and never again: absent from a repeat with the same
+    /// `Idempotency-Key`.
+    #[schema(required = false)]
     url: String,
     /// From when on it opens nothing.
     expires_at: DateTime<Utc>,
@@ -92,9 +95,9 @@ pub(super) async fn setup_link_create(
 }
 
 fn expires_in(value: serde_json::Value) -> Result<Duration, String> {
-    let most = EXPIRES_IN_MAX.as_secs();
-    let read = value.as_u64().filter(|seconds| (1..=most).contains(seconds));
-    read.map(Duration::from_secs).ok_or_else(|| format!("must be a number of seconds from 1 to {most}"))
+    let most = i32::try_from(EXPIRES_IN_MAX.as_secs()).unwrap_or(i32::MAX);
+    let seconds = field::whole_number_within(&value, 1, most).map_err(|detail| format!("{detail}, in seconds"))?;
+    Ok(Duration::from_secs(u64::from(seconds.unsigned_abs())))
 }
 
 /// A domain's setup links, without their tokens.

@@ -94,7 +94,7 @@ fn faults(addresses: &[IpAddr]) -> Vec<FieldFault> {
 }
 
 /// Why no mail comes from an address; nothing for one that will do. RFC 6890.
-fn unfit(address: IpAddr) -> Option<&'static str> {
+pub(super) fn unfit(address: IpAddr) -> Option<&'static str> {
     let is_private = match address {
         IpAddr::V4(address) => address.is_private(),
         IpAddr::V6(address) => address.is_unique_local(),

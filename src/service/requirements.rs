@@ -19,6 +19,7 @@ use crate::protocol::dkim::{PublicKey, RSA_BITS_MIN};
 use crate::protocol::dmarc::{self, DmarcRecord, Policy, ReportUri};
 use crate::protocol::domain::{Domain, DomainFault};
 use crate::protocol::name::Name;
+use crate::service::dedicated::unfit;
 use crate::service::error::FieldFault;
 use crate::store::{DkimRequirement, DmarcRequirement, DomainRow, MxRequirement, Requirements, RowRequirements};
 use crate::verify::expectation::{
@@ -182,8 +183,11 @@ impl Faults {
         self.count("/spf/ips", addresses.len(), ADDRESSES_MAX);
         let mut seen = BTreeSet::new();
         for (index, address) in addresses.iter().enumerate() {
-            if !seen.insert(address) {
-                self.push(format!("/spf/ips/{index}"), "this address stands here twice");
+            let at = format!("/spf/ips/{index}");
+            if let Some(why) = unfit(*address) {
+                self.push(at, format!("{address} {why}; give one that the Internet reaches"));
+            } else if !seen.insert(address) {
+                self.push(at, "this address stands here twice");
             }
         }
     }

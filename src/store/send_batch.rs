@@ -71,16 +71,18 @@ statements! {
         INSERT INTO sendready_sends (", keep_columns!(), ") SELECT ", keep_columns!(), " FROM json_to_recordset($3::json) \
         AS i(mailbox_id UUID, key_id UUID, idem_key TEXT, at TIMESTAMPTZ, day DATE, granted INTEGER, mailbox_used INTEGER, \
         mailbox_limit INTEGER, domain_used INTEGER, domain_limit INTEGER) ", keep_over!(), "WHERE sendready_sends.at <= $4"
-        => "INSERT INTO sendready_sends (", keep_columns!(), ") SELECT unhex(value->>'mailbox_id'), unhex(value->>'key_id'), \
-        value->>'idem_key', value->>'at', value->>'day', value->>'granted', value->>'mailbox_used', value->>'mailbox_limit', \
-        value->>'domain_used', value->>'domain_limit' FROM json_each($3) WHERE TRUE ", keep_over!(), "WHERE sendready_sends.at <= $4";
-    // SQLite's counters are written one table after the other; PostgreSQL has done it.
+        => "SELECT $1, $2, $3, $4";
+    // SQLite writes one table after the other; PostgreSQL has done it.
     WRITE_DOMAINS = "SELECT $1"
         => "UPDATE email_domains SET current_daily_sends = i.value->>'used', sends_day = i.value->>'day' \
         FROM json_each($1) AS i WHERE email_domains.id = unhex(i.value->>'item_id')";
     WRITE_MAILBOXES = "SELECT $1"
         => "UPDATE email_mailboxes SET current_daily_sends = i.value->>'used', sends_day = i.value->>'day' \
         FROM json_each($1) AS i WHERE email_mailboxes.id = unhex(i.value->>'item_id')";
+    KEEP = "SELECT $1, $2"
+        => "INSERT INTO sendready_sends (", keep_columns!(), ") SELECT unhex(value->>'mailbox_id'), unhex(value->>'key_id'), \
+        value->>'idem_key', value->>'at', value->>'day', value->>'granted', value->>'mailbox_used', value->>'mailbox_limit', \
+        value->>'domain_used', value->>'domain_limit' FROM json_each($1) WHERE TRUE ", keep_over!(), "WHERE sendready_sends.at <= $2";
 }
 
 /// One caller's sends, and what they are known by.
@@ -372,23 +374,27 @@ async fn write(
         return Ok(true);
     }
     let (domains, mailboxes) = (json(&counters(&locked.domains))?, json(&counters(&locked.mailboxes))?);
-    if matches!(tx, Tx::Sqlite(_)) {
-        for (statement, items) in [(WRITE_DOMAINS, &domains), (WRITE_MAILBOXES, &mailboxes)] {
-            tx!(&mut *tx, statement, |sql, connection| sqlx::query(sql)
-                .bind(items)
-                .execute(connection)
-                .await
-                .map(|_| ()))
-            .map_err(StoreError::at(OPERATION))?;
-        }
-    }
     let items: Vec<KeepItem<'_>> = decided.kept.iter().map(|(scope, grant)| keep_item(*scope, grant, now)).collect();
     let items = json(&items)?;
-    let kept = tx!(tx, WRITE, |sql, connection| {
-        let query = sqlx::query(sql).bind(domains).bind(mailboxes).bind(items).bind(now - KEPT);
-        query.execute(connection).await.map(|done| done.rows_affected())
-    })
-    .map_err(StoreError::at(OPERATION))?;
+    let kept = match tx {
+        Tx::Postgres(_) => tx!(tx, WRITE, |sql, connection| {
+            let query = sqlx::query(sql).bind(domains).bind(mailboxes).bind(items).bind(now - KEPT);
+            query.execute(connection).await.map(|done| done.rows_affected())
+        }),
+        Tx::Sqlite(_) => {
+            for (statement, items) in [(WRITE_DOMAINS, domains), (WRITE_MAILBOXES, mailboxes)] {
+                tx!(&mut *tx, statement, |sql, connection| {
+                    sqlx::query(sql).bind(items).execute(connection).await.map(|_| ())
+                })
+                .map_err(StoreError::at(OPERATION))?;
+            }
+            tx!(tx, KEEP, |sql, connection| {
+                let query = sqlx::query(sql).bind(items).bind(now - KEPT);
+                query.execute(connection).await.map(|done| done.rows_affected())
+            })
+        }
+    };
+    let kept = kept.map_err(StoreError::at(OPERATION))?;
     Ok(usize::try_from(kept).is_ok_and(|kept| kept == decided.kept.len()))
 }
 

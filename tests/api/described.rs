@@ -70,6 +70,72 @@ fn every_kind_of_problem_is_met_somewhere() {
     assert!(missing.is_empty(), "write them into the responses of an operation: {missing:?}");
 }
 
+/// All that a schema leads to, by its names.
+fn led_to(document: &Value, schema: &Value, names: &mut BTreeSet<String>) {
+    for value in
+        schema.as_object().into_iter().flatten().map(|(_, value)| value).chain(schema.as_array().into_iter().flatten())
+    {
+        led_to(document, value, names);
+    }
+    if let Some(reference) = schema["$ref"].as_str()
+        && names.insert(reference.to_owned())
+    {
+        led_to(document, document.pointer(&reference[1..]).unwrap(), names);
+    }
+}
+
+/// What is sent is refused where it holds more; what is answered may grow.
+#[test]
+fn bodies_of_requests_are_closed_and_those_of_answers_open() {
+    let document = document();
+    let (mut sent, mut answered) = (BTreeSet::new(), BTreeSet::new());
+    for (_, operation) in operations(&document) {
+        led_to(&document, &operation["requestBody"], &mut sent);
+        led_to(&document, &operation["responses"], &mut answered);
+    }
+    let is_closed = |name: &String| document.pointer(&name[1..]).unwrap()["additionalProperties"] == json!(false);
+    let is_object = |name: &&String| document.pointer(&name[1..]).unwrap()["type"] == "object";
+    let open: Vec<_> = sent.iter().filter(is_object).filter(|name| !is_closed(name)).collect();
+    assert!(open.is_empty(), "{open:?}");
+    assert!(sent.iter().filter(is_object).count() >= 15, "{sent:?}");
+    let closed: Vec<_> = answered.iter().filter(|name| is_closed(name)).collect();
+    assert!(closed.is_empty(), "{closed:?}");
+}
+
+/// Whoever posts may send a body and a key, also where neither is needed: what comes of wrong ones is described.
+#[test]
+fn every_post_describes_what_becomes_of_wrong_bodies_and_of_repeats() {
+    let document = document();
+    let posts = operations(&document).into_iter().filter(|(shown, _)| shown.starts_with("POST "));
+    let mut count = 0;
+    for (shown, operation) in posts {
+        for status in ["400", "408", "413", "415", "422"] {
+            assert!(operation["responses"][status].is_object(), "{shown}: {status}");
+        }
+        let keys = operation["parameters"].as_array().unwrap().iter().filter(|one| one["name"] == "idempotency-key");
+        assert_eq!(keys.count(), 1, "{shown}");
+        let good = operation["responses"].as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2'));
+        for (status, response) in good {
+            assert!(response["headers"]["idempotency-replayed"].is_object(), "{shown}: {status}");
+        }
+        count += 1;
+    }
+    assert!(count >= 15, "{count}");
+}
+
+/// A repeat is answered without what is shown once, so no answer may promise that.
+#[test]
+fn what_is_shown_once_is_not_promised() {
+    let document = document();
+    for (schema, name) in [("MadeSetupLink", "url"), ("WebhookEndpointWithSecret", "secret")] {
+        let schema = &document["components"]["schemas"][schema];
+        let parts = schema["allOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+        let own = parts.iter().find(|part| part["properties"][name].is_object()).unwrap();
+        let required = own["required"].as_array().cloned().unwrap_or_default();
+        assert!(!required.contains(&json!(name)), "{own}");
+    }
+}
+
 /// What the examples of bodies say is taken: no field of theirs is unknown or wrong.
 #[tokio::test]
 async fn the_examples_of_bodies_are_taken() {

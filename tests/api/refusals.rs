@@ -117,6 +117,11 @@ async fn the_key_is_read_as_rfc_9110_says() {
     assert_eq!(status(&format!("Bearer {key}x")).await, 401);
     assert_eq!(status("Bearer ").await, 401);
     assert_eq!(status(&format!("Bearer {}", "sr_".repeat(5_000))).await, 401);
+    let twice = format!("Bearer {key}");
+    let request = Request::get("/v1/tiers").header("authorization", &twice).header("authorization", &twice);
+    let answer = house.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (401, "unauthorized"));
+    assert!(answer.text.contains("once"), "{}", answer.text);
 }
 
 #[tokio::test]

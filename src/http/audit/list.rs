@@ -139,5 +139,9 @@ fn operation(text: &str) -> Result<String, String> {
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
-    time.map_err(|_| "must be a time as RFC 3339 writes it, such as `2026-01-31T12:00:00Z`".to_owned())
+    time.map_err(|_| {
+        // In a query a `+` is a space, so `+01:00` comes as ` 01:00`.
+        let plus = if text.contains(' ') { "; a `+` in a query must be written `%2B`" } else { "" };
+        format!("must be a time as RFC 3339 writes it, such as `2026-01-31T12:00:00Z`{plus}")
+    })
 }

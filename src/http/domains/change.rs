@@ -10,12 +10,13 @@ use crate::http::domains::body::DomainBody;
 use crate::http::domains::given::{self, DkimSchema, DmarcSchema, MxSchema, SpfSchema};
 use crate::http::field;
 use crate::http::json::{self, Fields};
+use crate::http::openapi::words::OperatorStatusWord;
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
 use crate::service::Service;
 use crate::service::domains::DomainPatch;
 
-/// What to change of a domain. What is left out stays.
+/// What to change of a domain. What is left out stays, and so does what is null, where nothing else is said.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the schema of what `patch` reads; tests hold the two together")]
 #[schema(as = DomainPatch)]
@@ -36,12 +37,13 @@ pub(in crate::http) struct PatchSchema {
     #[schema(example = 50, minimum = 0, maximum = 1000000)]
     daily_send_limit: Option<i32>,
     /// The provider's id of it; null clears it.
+    #[schema(min_length = 1, max_length = 255)]
     infraforge_domain_id: Option<String>,
     /// The sender's id of it; null clears it.
+    #[schema(min_length = 1, max_length = 255)]
     smartlead_domain_id: Option<String>,
     /// `active` or `suspended`. Operators only.
-    #[schema(example = "suspended")]
-    status: Option<String>,
+    status: Option<OperatorStatusWord>,
 }
 
 /// Change a domain.

@@ -4,6 +4,7 @@ use utoipa::ToSchema;
 
 use crate::http::field;
 use crate::http::json::Fields;
+use crate::http::openapi::words::PolicyWord;
 use crate::protocol::name::Name;
 use crate::service::requirements::{DmarcGiven, REPORT_URIS_MAX, RequirementsGiven, SpfGiven};
 use crate::verify::expectation::{
@@ -20,6 +21,7 @@ pub(in crate::http) struct DkimSchema {
     selector: String,
     /// The key that it must yield: base64 of a SubjectPublicKeyInfo, a PEM block, or a whole record.
     /// Give this or `cname`; with neither, any sound key will do.
+    #[schema(min_length = 1, max_length = 8192)]
     public_key: Option<String>,
     /// The name that it must be an alias of.
     #[schema(example = "s1.dkim.example.net")]
@@ -45,11 +47,10 @@ pub(in crate::http) struct SpfSchema {
 #[schema(as = DmarcRequirement)]
 pub(in crate::http) struct DmarcSchema {
     /// The record to publish where there is none.
-    #[schema(example = "v=DMARC1; p=none")]
+    #[schema(example = "v=DMARC1; p=none", min_length = 1, max_length = 2048)]
     record: Option<String>,
     /// The weakest policy that will do: `none`, `quarantine` or `reject`.
-    #[schema(example = "none")]
-    policy: Option<String>,
+    policy: Option<PolicyWord>,
     /// Where aggregate reports must go: a list of at most 10 URIs, `mailto:` or `https:`.
     #[schema(example = json!(["mailto:dmarc@example.com"]), max_items = 10)]
     rua: Option<Vec<String>>,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::http::caller::Known;
 use crate::http::domains::body::DomainBody;
 use crate::http::list::List;
+use crate::http::openapi::words::{FailingWord, StatusWord};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::service::{DomainFilter, Failing, Service};
@@ -22,8 +23,8 @@ const PREFIX_CHARACTERS_MAX: usize = 253;
 /// combined.
 #[utoipa::path(get, path = "/v1/domains", tag = "domains", params(
     ("client_id" = Option<Uuid>, Query, description = "Only this client's."),
-    ("status" = Option<String>, Query, description = "Only of this status: `pending`, `active`, `suspended`, `deleted`. Deleted ones are listed only so."),
-    ("failing" = Option<String>, Query, description = "Only those whose flag is false: `spf`, `dkim`, `dmarc`, `mx`, or `any`."),
+    ("status" = inline(Option<StatusWord>), Query, description = "Only of this status: `pending`, `active`, `suspended`, `deleted`. Deleted ones are listed only so."),
+    ("failing" = inline(Option<FailingWord>), Query, description = "Only those whose flag is false: `spf`, `dkim`, `dmarc`, `mx`, or `any`."),
     ("q" = Option<String>, Query, description = "Only those whose name begins so.", max_length = 253),
     ("limit" = Option<u32>, Query, description = "How many, 1 to 200; 50 unless given.", minimum = 1, maximum = 200),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),

@@ -25,13 +25,14 @@ use crate::service::{Caller, Service};
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the schema of what `registration` reads; tests hold the two together")]
 pub(in crate::http) struct NewDomain {
-    /// Whose it is to be. A client's key may leave it out.
-    client_id: Uuid,
+    /// Whose it is to be. A client's key may leave it out; an operator's may not.
+    #[schema(example = "0190a6a0-0000-7000-8000-000000000001")]
+    client_id: Option<Uuid>,
     /// The name, in Unicode or ASCII.
     #[schema(example = "example.com")]
     domain: String,
     /// Whose profile it follows; `infraforge` unless given. `manual`: everything comes with the domain.
-    #[schema(example = "manual")]
+    #[schema(example = "manual", min_length = 1, max_length = 64)]
     provider: Option<String>,
     /// Its DKIM selectors; at most 10. Needed with `manual`: selectors are never guessed.
     #[schema(max_items = 10)]
@@ -44,8 +45,10 @@ pub(in crate::http) struct NewDomain {
     #[schema(max_items = 10)]
     mx: Option<Vec<MxSchema>>,
     /// The provider's id of it.
+    #[schema(min_length = 1, max_length = 255)]
     infraforge_domain_id: Option<String>,
     /// The sender's id of it.
+    #[schema(min_length = 1, max_length = 255)]
     smartlead_domain_id: Option<String>,
 }
 

@@ -25,11 +25,13 @@ pub(in crate::http) struct NewMailbox {
     #[schema(example = "max@example.com", max_length = 254)]
     email_address: String,
     /// The name that its mail carries, at most 200 characters.
-    #[schema(example = "Max Muster", max_length = 200)]
+    #[schema(example = "Max Muster", min_length = 1, max_length = 200)]
     display_name: Option<String>,
     /// The provider's id of it.
+    #[schema(min_length = 1, max_length = 255)]
     infraforge_mailbox_id: Option<String>,
     /// The sender's id of it.
+    #[schema(min_length = 1, max_length = 255)]
     smartlead_account_id: Option<String>,
     /// Whether it is to be warmed up; true unless given. One that is added again stays as it was.
     warmup_enabled: Option<bool>,

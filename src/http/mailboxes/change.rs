@@ -14,17 +14,19 @@ use crate::http::query::NoQuery;
 use crate::service::mailboxes::{HealthGiven, MailboxPatch, MailboxWord};
 use crate::service::{Caller, Service};
 
-/// What to change of a mailbox. What is left out stays.
+/// What to change of a mailbox. What is left out stays, and so does what is null, where nothing else is said.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the schema of what `patch` reads; tests hold the two together")]
 #[schema(as = MailboxPatch)]
 pub(in crate::http) struct PatchSchema {
     /// The name that its mail carries; null clears it.
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
     /// The provider's id of it; null clears it.
+    #[schema(min_length = 1, max_length = 255)]
     infraforge_mailbox_id: Option<String>,
     /// The sender's id of it; null clears it.
+    #[schema(min_length = 1, max_length = 255)]
     smartlead_account_id: Option<String>,
     /// How many mails a day, when it is not being warmed up. Only operators may raise it.
     #[schema(example = 50, minimum = 0, maximum = 1000000)]
@@ -49,7 +51,7 @@ pub(in crate::http) struct HealthSchema {
     #[schema(example = 0.1, minimum = 0, maximum = 1)]
     reply_rate: Option<f64>,
     /// How many mails these rates rest on. With fewer than 50 they only warn; left out, they count.
-    #[schema(example = 1000, minimum = 0)]
+    #[schema(example = 1000, minimum = 0, maximum = 1000000)]
     sample: Option<i32>,
 }
 

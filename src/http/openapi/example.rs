@@ -30,7 +30,8 @@ pub(in crate::http) fn name(reference: &str) -> &str {
 }
 
 fn within(schema: &Value, made: &Made<'_>, depth: u32) -> Value {
-    if let Some(example) = schema.get("example") {
+    let shown = schema.get("example").or_else(|| schema.get("examples")?.get(0));
+    if let Some(example) = shown {
         return example.clone();
     }
     if depth > DEPTH_MAX {
