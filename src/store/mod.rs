@@ -12,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod abandoned;
 pub mod audit;
 pub mod breaker;
 pub mod client;
@@ -54,6 +55,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use abandoned::{ClaimsLook, Looked};
 pub use breaker::{Asked, NewLook};
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Excess, Usage};
 pub use db::Db;
@@ -163,6 +165,7 @@ pub fn statements() -> Vec<Sql> {
     [
         STATEMENTS,
         connect::STATEMENTS,
+        abandoned::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
         dedicated::STATEMENTS,
