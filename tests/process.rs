@@ -134,9 +134,27 @@ fn migrations_are_listed_run_and_listed_again() {
         String::from_utf8(output.stdout).unwrap()
     };
     let all = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations")).unwrap().count();
+    // A file without a table is a database without a migration.
+    std::fs::File::create(folder.path().join("sendready.db")).unwrap();
     assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).matches("\"applied_at\":null").count(), all);
     assert_eq!(migrate(&["migrate", "--format", "json"]).matches("\"applied_at\":null").count(), 0);
     assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).lines().count(), all);
+}
+
+#[test]
+fn what_only_reads_makes_no_database() {
+    let nobody = "00000000-0000-0000-0000-000000000001";
+    for arguments in [&["migrate", "--status"][..], &["key", "list"], &["key", "revoke", nobody]] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(folder.path(), &[arguments, &["--database-url", "sqlite:none.db"]].concat(), &[], "");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        for said in ["there is no database at none.db", "sendready migrate", "--database-url"] {
+            assert!(text.contains(said), "{arguments:?}: `{said}` is not in: {text}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?} has made something");
+    }
 }
 
 #[test]

@@ -87,6 +87,7 @@ pub use transfer::{Claimant, Exceeded, Transfer, Transferred};
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
+use crate::store::connect::IfAbsent;
 use crate::store::db::{Sql, db, statements};
 use crate::store::send_queue::SendQueue;
 
@@ -116,7 +117,19 @@ impl Store {
     ///
     /// [`StoreError::BadUrl`], the configuration's fault; [`StoreError::Unavailable`].
     pub async fn connect(url: &str) -> Result<Store, StoreError> {
-        let db = connect::open(url)?;
+        Store::over(connect::open(url, IfAbsent::Make)?).await
+    }
+
+    /// The same, but a SQLite file that is missing is not made.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Absent`] where it is; else as [`Store::connect`].
+    pub async fn connect_to_existing(url: &str) -> Result<Store, StoreError> {
+        Store::over(connect::open(url, IfAbsent::Refuse)?).await
+    }
+
+    async fn over(db: Db) -> Result<Store, StoreError> {
         let origin = notice::origin(&db).await?;
         Ok(Store { db, origin, sends: Arc::default() })
     }
