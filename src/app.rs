@@ -164,7 +164,7 @@ async fn service_on(store: Store, config: &Config) -> Result<Service, StartError
 /// # Errors
 ///
 /// [`StartError`], before anything is served.
-pub async fn serve(config: Config) -> Result<End, StartError> {
+pub async fn serve(mut config: Config) -> Result<End, StartError> {
     allow_open_files();
     let metrics = Metrics::install()?;
     let resolver = resolver(&config)?;
@@ -181,6 +181,8 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
+    // With port 0 only now anybody knows what setup links are to name.
+    config.http.listen = address;
     let service = service_on(store, &config).await?;
     // Before anybody is told that we are there, and may tell us to stop.
     let lifecycle = Lifecycle::new(config.shutdown.grace);

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use serde_json::json;
+
 use crate::support::dns_server::DnsServer;
 use crate::support::process::Serve;
 
@@ -223,6 +225,31 @@ fn the_first_start_prints_a_key_and_the_second_does_not() {
     let mut again = Serve::start(folder.path(), "sqlite:first.db", &arguments, &[]);
     assert!(!again.printed_key);
     assert!(again.terminate().success());
+}
+
+/// Where port 0 leaves the choice to the system, a setup link names what was chosen, unless it is to name something else.
+#[tokio::test]
+async fn a_setup_link_names_the_port_that_is_bound() {
+    for public in [None, Some("https://mail.example.com")] {
+        let folder = tempfile::tempdir().unwrap();
+        let options: Vec<&str> = public.iter().flat_map(|url| ["--public-url", url]).collect();
+        let serve = Serve::start(
+            folder.path(),
+            "sqlite:links.db",
+            &[&["--resolver", "127.0.0.1:9"], &options[..]].concat(),
+            &[],
+        );
+        let (_, client) = serve.api("POST", "/v1/clients", Some(json!({"name": "Example", "tier": "ignition"}))).await;
+        let dkim = json!([{"selector": "s1"}]);
+        let body = json!({"client_id": client["id"], "domain": "example.test", "provider": "manual", "dkim": dkim});
+        let (_, domain) = serve.api("POST", "/v1/domains", Some(body)).await;
+        let path = format!("/v1/domains/{}/setup-links", domain["id"].as_str().unwrap());
+        let (status, link) = serve.api("POST", &path, None).await;
+        assert_eq!(status, 201, "{link:#}");
+        let wanted = format!("{}/setup/", public.unwrap_or(&serve.url));
+        let url = link["url"].as_str().unwrap();
+        assert!(url.starts_with(&wanted), "{url} does not begin with {wanted}");
+    }
 }
 
 /// A file of domains with what a file may hold: comments, empty lines, a line that is no domain.
