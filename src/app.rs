@@ -177,6 +177,8 @@ pub async fn serve(mut config: Config) -> Result<End, StartError> {
     let lists = Blocklists::new(config.blocklists.clone());
     let sender = sender(&config, &resolver, config.webhooks.allow_private)?;
     let store = Store::connect(config.database.url.expose()).await?;
+    // Before anything of it is changed.
+    let _serving = store.lock_for_serving()?;
     bring_up_to_date(&store).await?;
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;

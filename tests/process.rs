@@ -5,6 +5,7 @@ mod real;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -225,6 +226,54 @@ fn the_first_start_prints_a_key_and_the_second_does_not() {
     let mut again = Serve::start(folder.path(), "sqlite:first.db", &arguments, &[]);
     assert!(!again.printed_key);
     assert!(again.terminate().success());
+}
+
+/// How `serve` ends that is not let serve.
+fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sendready"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// One process serves a SQLite file; what is asked of the database beside it works, and the next one may serve it.
+#[tokio::test]
+async fn a_second_process_does_not_serve_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = Serve::start(folder.path(), "sqlite:one.db", &["--resolver", "127.0.0.1:9"], &[]);
+    std::os::unix::fs::symlink("one.db", folder.path().join("link.db")).unwrap();
+    for name in ["sqlite:one.db", "sqlite:link.db"] {
+        let (code, told) = refused(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--database-url", name]);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains("another `sendready serve` runs on") && told.contains("one.db: stop"), "{told}");
+    }
+    for beside in
+        [&["key", "list"][..], &["key", "create", "--role", "operator"], &["migrate"], &["migrate", "--status"]]
+    {
+        let output = run(folder.path(), &[beside, &["--database-url", "sqlite:one.db"]].concat(), &[], "");
+        assert!(output.status.success(), "{beside:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(first.api("GET", "/v1/tiers", None).await.0, 200, "it serves on");
+    let mut other = Serve::start(folder.path(), "sqlite:two.db", &["--resolver", "127.0.0.1:9"], &[]);
+    assert!(other.terminate().success(), "another file is another's");
+    first.kill();
+    let mut next = Serve::start(folder.path(), "sqlite:one.db", &["--resolver", "127.0.0.1:9"], &[]);
+    assert!(next.terminate().success());
+    let mut last = Serve::start(folder.path(), "sqlite:one.db", &["--resolver", "127.0.0.1:9"], &[]);
+    assert!(last.terminate().success());
 }
 
 /// Where port 0 leaves the choice to the system, a setup link names what was chosen, unless it is to name something else.

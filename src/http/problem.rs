@@ -315,9 +315,12 @@ impl From<Error> for Problem {
             Error::TooManyVerifications { .. } => Kind::TooManyVerifications,
             Error::Store(StoreError::Unavailable { .. }) => Kind::Unavailable,
             Error::Judge(_)
-            | Error::Store(StoreError::Corrupt { .. } | StoreError::BadUrl { .. } | StoreError::Absent { .. }) => {
-                Kind::Internal
-            }
+            | Error::Store(
+                StoreError::Corrupt { .. }
+                | StoreError::BadUrl { .. }
+                | StoreError::Absent { .. }
+                | StoreError::Served { .. },
+            ) => Kind::Internal,
         };
         let cause = kind.status().is_server_error().then(|| chain(&error));
         let detail = Some(error.to_string());

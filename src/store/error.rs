@@ -39,6 +39,15 @@ pub enum StoreError {
         /// Where it would be.
         path: PathBuf,
     },
+    /// Another process serves the SQLite file.
+    #[error(
+        "another `sendready serve` runs on {}: stop that one first, or let both use PostgreSQL, which any number of processes may share",
+        .path.display()
+    )]
+    Served {
+        /// Where it is.
+        path: PathBuf,
+    },
 }
 
 impl StoreError {
@@ -46,7 +55,7 @@ impl StoreError {
     pub fn is_refusal(&self) -> bool {
         match self {
             StoreError::Corrupt { .. } => true,
-            StoreError::BadUrl { .. } | StoreError::Absent { .. } => false,
+            StoreError::BadUrl { .. } | StoreError::Absent { .. } | StoreError::Served { .. } => false,
             StoreError::Unavailable { source: sqlx::Error::Database(fault), .. } => {
                 // A lost connection, no resources, and being shut down: the next would hear the same.
                 let code = fault.code().unwrap_or_default();

@@ -28,6 +28,7 @@ pub mod history;
 pub mod idempotency;
 pub mod key;
 pub mod listing;
+pub mod lock;
 pub mod mailbox;
 pub mod mailbox_add;
 pub mod mailbox_change;
