@@ -1,23 +1,11 @@
 // The setup page with script: copy buttons, the reader's own time, and what the server says as it happens.
 // Everything the page knows stands in it without this, too.
-"use strict";
 (() => {
   const main = document.getElementById("main");
   const live = (root) => [...root.querySelectorAll("[data-live]")];
   // Each live part as the server wrote it, for here it is changed: times are put into the reader's zone.
   const written = new Map();
   const ids = (parts) => parts.map((part) => part.id).join();
-
-  const clock = (options) => new Intl.DateTimeFormat(undefined, options);
-  const minutes = { hour: "2-digit", minute: "2-digit" };
-  const forms = { short: clock(minutes), exact: clock({ ...minutes, second: "2-digit" }), dated: clock({ ...minutes, day: "numeric", month: "short" }) };
-  function localise(root) {
-    for (const time of root.querySelectorAll("time[datetime]")) {
-      const at = new Date(time.dateTime);
-      const today = at.toDateString() === new Date().toDateString();
-      time.textContent = (today ? ("seconds" in time.dataset ? forms.exact : forms.short) : forms.dated).format(at);
-    }
-  }
 
   function say(texts) {
     if (texts.length > 0) document.getElementById("say").textContent = texts.join(". ");

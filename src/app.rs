@@ -127,17 +127,32 @@ pub async fn migrate(config: &Config) -> Result<Vec<MigrationState>, StartError>
 ///
 /// [`StartError::Store`], [`StartError::Migrate`].
 pub async fn migration_status(config: &Config) -> Result<Vec<MigrationState>, StartError> {
-    let store = Store::connect(config.database.url.expose()).await?;
+    let store = Store::connect_to_existing(config.database.url.expose()).await?;
     Ok(store.migration_status().await?)
 }
 
-/// The use cases over the database of the settings.
+/// The use cases over the database of the settings, which must be there.
+///
+/// # Errors
+///
+/// [`StartError::Store`], [`StartError::Migrate`], [`StartError::Service`].
+pub async fn service_on_existing_store(config: &Config) -> Result<Service, StartError> {
+    let store = Store::connect_to_existing(config.database.url.expose()).await?;
+    bring_up_to_date(&store).await?;
+    service_on(store, config).await
+}
+
+/// The use cases over the database of the settings, which is made where it is missing.
 ///
 /// # Errors
 ///
 /// [`StartError::Store`], [`StartError::Migrate`], [`StartError::Service`].
 pub async fn service_on_migrated_store(config: &Config) -> Result<Service, StartError> {
-    let store = migrated_store(config).await?;
+    service_on(migrated_store(config).await?, config).await
+}
+
+/// The use cases over a database whose schema is up to date.
+async fn service_on(store: Store, config: &Config) -> Result<Service, StartError> {
     let service = Service::new(store, settings(config), Clock::System.ruled(), Chance::default());
     // Before anything is lent or written by a clock of our own.
     service.follow_database_time().await?;
@@ -149,7 +164,7 @@ pub async fn service_on_migrated_store(config: &Config) -> Result<Service, Start
 /// # Errors
 ///
 /// [`StartError`], before anything is served.
-pub async fn serve(config: Config) -> Result<End, StartError> {
+pub async fn serve(mut config: Config) -> Result<End, StartError> {
     allow_open_files();
     let metrics = Metrics::install()?;
     let resolver = resolver(&config)?;
@@ -161,10 +176,16 @@ pub async fn serve(config: Config) -> Result<End, StartError> {
     };
     let lists = Blocklists::new(config.blocklists.clone());
     let sender = sender(&config, &resolver, config.webhooks.allow_private)?;
-    let service = service_on_migrated_store(&config).await?;
+    let store = Store::connect(config.database.url.expose()).await?;
+    // Before anything of it is changed.
+    let _serving = store.lock_for_serving()?;
+    bring_up_to_date(&store).await?;
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
+    // With port 0 only now anybody knows what setup links are to name.
+    config.http.listen = address;
+    let service = service_on(store, &config).await?;
     // Before anybody is told that we are there, and may tell us to stop.
     let lifecycle = Lifecycle::new(config.shutdown.grace);
     lifecycle.catch_signals().map_err(StartError::Signals)?;
@@ -267,11 +288,16 @@ async fn announce(service: &Service, address: SocketAddr) -> Result<(), StartErr
 
 async fn migrated_store(config: &Config) -> Result<Store, StartError> {
     let store = Store::connect(config.database.url.expose()).await?;
+    bring_up_to_date(&store).await?;
+    Ok(store)
+}
+
+async fn bring_up_to_date(store: &Store) -> Result<(), StartError> {
     for applied in store.migrate(Clock::System.now()).await? {
         let how = if applied.adopted { "Adopted" } else { "Applied" };
         info!(migration = %applied.name, "{how} migration {}", applied.name);
     }
-    Ok(store)
+    Ok(())
 }
 
 /// What the use cases need of the settings.

@@ -32,6 +32,7 @@ mod endpoints;
 mod history;
 mod list;
 mod mailboxes;
+mod markup;
 mod openapi;
 mod ownership;
 mod records;

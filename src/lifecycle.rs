@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::plural::counted;
+
 /// The part of the grace that is kept for dropping everything after the jobs were cut short: a tenth …
 const HARD_SHARE: u32 = 10;
 
@@ -182,7 +184,7 @@ impl Lifecycle {
             () = tokio::time::sleep(self.grace.saturating_sub(hard_time)) => End::Cut,
         };
         if end != End::Clean {
-            warn!(jobs = self.jobs.len(), "Cutting {} jobs short", self.jobs.len());
+            warn!(jobs = self.jobs.len(), "Cutting {} short", counted(self.jobs.len(), "job", "jobs"));
             self.stop.hard();
             // What does not end now ends with the process.
             let _ = tokio::time::timeout(hard_time, self.jobs.wait()).await;

@@ -5,6 +5,7 @@
 //!
 //! A thing of another client is no such thing, never a forbidden one: its existence is not told.
 
+pub mod abandoned;
 pub mod audit;
 pub mod blocklists;
 pub mod breaker;

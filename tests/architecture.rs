@@ -20,9 +20,10 @@ use source::Source;
 #[rustfmt::skip]
 pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     // Pure.
+    ("plural",    &[]),
     ("protocol",  &[]),
-    ("verify",    &["protocol"]),
-    ("sending",   &["protocol", "verify"]),
+    ("verify",    &["plural", "protocol"]),
+    ("sending",   &["plural", "protocol", "verify"]),
     ("webhook",   &["protocol", "verify", "sending"]),
     // World.
     ("clock",     &[]),
@@ -40,14 +41,14 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("remote",    &["sender"]),
     // Use cases. A check knows no store.
     ("checker",   &["protocol", "verify", "clock", "chance", "telemetry", "dns"]),
-    ("service",   &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
+    ("service",   &["plural", "protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
                     "sender", "checker"]),
     // Ways in: no SQL, no DNS.
-    ("http",      &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "service"]),
-    ("web",       &["protocol", "verify", "sending", "config", "telemetry", "service", "http"]),
+    ("http",      &["plural", "protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "service"]),
+    ("web",       &["plural", "protocol", "verify", "sending", "config", "telemetry", "service", "http"]),
     ("jobs",      &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "service"]),
     // Root: wiring, and the commands that need no server.
-    ("lifecycle", &["telemetry"]),
+    ("lifecycle", &["plural", "telemetry"]),
     ("app",       &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",
                     "sender", "checker", "service", "http", "web", "jobs", "lifecycle"]),
     ("cli",       &["protocol", "verify", "sending", "webhook", "clock", "chance", "config", "telemetry", "dns", "store",

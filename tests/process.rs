@@ -5,6 +5,9 @@ mod real;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::support::dns_server::DnsServer;
 use crate::support::process::Serve;
@@ -134,9 +137,27 @@ fn migrations_are_listed_run_and_listed_again() {
         String::from_utf8(output.stdout).unwrap()
     };
     let all = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations")).unwrap().count();
+    // A file without a table is a database without a migration.
+    std::fs::File::create(folder.path().join("sendready.db")).unwrap();
     assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).matches("\"applied_at\":null").count(), all);
     assert_eq!(migrate(&["migrate", "--format", "json"]).matches("\"applied_at\":null").count(), 0);
     assert_eq!(migrate(&["migrate", "--status", "--format", "json"]).lines().count(), all);
+}
+
+#[test]
+fn what_only_reads_makes_no_database() {
+    let nobody = "00000000-0000-0000-0000-000000000001";
+    for arguments in [&["migrate", "--status"][..], &["key", "list"], &["key", "revoke", nobody]] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(folder.path(), &[arguments, &["--database-url", "sqlite:none.db"]].concat(), &[], "");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        for said in ["there is no database at none.db", "sendready migrate", "--database-url"] {
+            assert!(text.contains(said), "{arguments:?}: `{said}` is not in: {text}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?} has made something");
+    }
 }
 
 #[test]
@@ -205,6 +226,79 @@ fn the_first_start_prints_a_key_and_the_second_does_not() {
     let mut again = Serve::start(folder.path(), "sqlite:first.db", &arguments, &[]);
     assert!(!again.printed_key);
     assert!(again.terminate().success());
+}
+
+/// How `serve` ends that is not let serve.
+fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sendready"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// One process serves a SQLite file; what is asked of the database beside it works, and the next one may serve it.
+#[tokio::test]
+async fn a_second_process_does_not_serve_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = Serve::start(folder.path(), "sqlite:one.db", &["--resolver", "127.0.0.1:9"], &[]);
+    std::os::unix::fs::symlink("one.db", folder.path().join("link.db")).unwrap();
+    for name in ["sqlite:one.db", "sqlite:link.db"] {
+        let (code, told) = refused(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--database-url", name]);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains("another `sendready serve` runs on") && told.contains("one.db: stop"), "{told}");
+    }
+    for beside in
+        [&["key", "list"][..], &["key", "create", "--role", "operator"], &["migrate"], &["migrate", "--status"]]
+    {
+        let output = run(folder.path(), &[beside, &["--database-url", "sqlite:one.db"]].concat(), &[], "");
+        assert!(output.status.success(), "{beside:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(first.api("GET", "/v1/tiers", None).await.0, 200, "it serves on");
+    let mut other = Serve::start(folder.path(), "sqlite:two.db", &["--resolver", "127.0.0.1:9"], &[]);
+    assert!(other.terminate().success(), "another file is another's");
+    first.kill();
+    let mut next = Serve::start(folder.path(), "sqlite:one.db", &["--resolver", "127.0.0.1:9"], &[]);
+    assert!(next.terminate().success());
+    let mut last = Serve::start(folder.path(), "sqlite:one.db", &["--resolver", "127.0.0.1:9"], &[]);
+    assert!(last.terminate().success());
+}
+
+/// Where port 0 leaves the choice to the system, a setup link names what was chosen, unless it is to name something else.
+#[tokio::test]
+async fn a_setup_link_names_the_port_that_is_bound() {
+    for public in [None, Some("https://mail.example.com")] {
+        let folder = tempfile::tempdir().unwrap();
+        let options: Vec<&str> = public.iter().flat_map(|url| ["--public-url", url]).collect();
+        let serve = Serve::start(
+            folder.path(),
+            "sqlite:links.db",
+            &[&["--resolver", "127.0.0.1:9"], &options[..]].concat(),
+            &[],
+        );
+        let (_, client) = serve.api("POST", "/v1/clients", Some(json!({"name": "Example", "tier": "ignition"}))).await;
+        let dkim = json!([{"selector": "s1"}]);
+        let body = json!({"client_id": client["id"], "domain": "example.test", "provider": "manual", "dkim": dkim});
+        let (_, domain) = serve.api("POST", "/v1/domains", Some(body)).await;
+        let path = format!("/v1/domains/{}/setup-links", domain["id"].as_str().unwrap());
+        let (status, link) = serve.api("POST", &path, None).await;
+        assert_eq!(status, 201, "{link:#}");
+        let wanted = format!("{}/setup/", public.unwrap_or(&serve.url));
+        let url = link["url"].as_str().unwrap();
+        assert!(url.starts_with(&wanted), "{url} does not begin with {wanted}");
+    }
 }
 
 /// A file of domains with what a file may hold: comments, empty lines, a line that is no domain.

@@ -2,6 +2,7 @@
 
 pub mod world;
 
+mod abandoned;
 mod announce;
 mod audit;
 mod breaker;

@@ -80,7 +80,12 @@ pub async fn run(args: KeyArgs, common: &Common) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let service = match app::service_on_migrated_store(&config).await {
+    let opened = match args.command {
+        KeyCommand::Create { .. } => app::service_on_migrated_store(&config).await,
+        // Of what is not there, nothing can be listed or revoked.
+        KeyCommand::List | KeyCommand::Revoke { .. } => app::service_on_existing_store(&config).await,
+    };
+    let service = match opened {
         Ok(service) => service,
         Err(fault) => return common.fault(&telemetry::chain(&fault)),
     };

@@ -16,7 +16,7 @@ use crate::telemetry;
 /// Run the database's migrations and stop
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
-    /// List the migrations and change nothing
+    /// List the migrations and change nothing; without a database this is a fault
     #[arg(long)]
     status: bool,
 }

@@ -13,8 +13,8 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use crate::http::markup::marked_with;
 use crate::http::openapi::example;
-use crate::http::problem::pages::escape;
 use crate::http::problem::{Kind, Problem};
 
 /// The page's one style sheet.
@@ -289,16 +289,7 @@ fn paragraphs(text: &str) -> Vec<String> {
 
 /// Escaped text, with `code` marked, and kinds of problems linked.
 fn marked(text: &str) -> String {
-    let mut shown = String::new();
-    for (index, part) in text.split('`').enumerate() {
-        let escaped = escape(part);
-        shown.push_str(&match (index % 2, Kind::parse(part)) {
-            (0, _) => escaped,
-            (_, None) => format!("<code>{escaped}</code>"),
-            (_, Some(kind)) => format!("<a href=\"problems/{}\"><code>{escaped}</code></a>", kind.as_str()),
-        });
-    }
-    shown
+    marked_with(text, |word| Kind::parse(word).map(|kind| format!("problems/{}", kind.as_str())))
 }
 
 #[cfg(test)]

@@ -136,43 +136,17 @@ fn host(report: &Report, record: &RecordReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::domain::Domain;
-    use crate::protocol::name::Name;
+    use crate::http::export::samples::{cname, mx, report as report_of, txt};
     use crate::verify::purpose::Purpose;
 
-    fn record(purpose: Purpose, record_type: RecordType, name: &str, value: Option<&str>) -> RecordReport {
-        RecordReport {
-            purpose,
-            record_type,
-            name: Name::parse(name).unwrap(),
-            value: value.map(str::to_owned),
-            priority: (record_type == RecordType::Mx).then_some(10),
-            action: Action::Add,
-            staged: false,
-            ttl_seconds: 3_600,
-            verdict: Verdict::Missing,
-            found: Vec::new(),
-            findings: Vec::new(),
-            propagation: None,
-        }
-    }
-
     fn report() -> Report {
-        let spf = record(Purpose::Spf, RecordType::Txt, "example.com", Some("v=spf1 exists:\"a,b\" -all"));
-        Report {
-            domain: Domain::parse("example.com").unwrap(),
-            zone: Name::parse("example.com").unwrap(),
-            records: vec![
-                RecordReport { action: Action::Replace, ..spf },
-                record(Purpose::Dkim, RecordType::Cname, "s1._domainkey.example.com", Some("s1.example.net")),
-                record(Purpose::Mx, RecordType::Mx, "example.com", Some("mx1.example.net")),
-                record(Purpose::Dmarc, RecordType::Txt, "_dmarc.example.com", None),
-            ],
-            spf: None,
-            dmarc: None,
-            dns_provider: None,
-            advisories: Vec::new(),
-        }
+        let spf = txt(Purpose::Spf, "example.com", "v=spf1 exists:\"a,b\" -all");
+        report_of(vec![
+            RecordReport { action: Action::Replace, ..spf },
+            cname("s1._domainkey.example.com", "s1.example.net"),
+            mx(10, "mx1.example.net"),
+            RecordReport { value: None, ..txt(Purpose::Dmarc, "_dmarc.example.com", "") },
+        ])
     }
 
     #[test]

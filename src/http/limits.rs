@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use crate::config::rates::{Rate, RateClass, RateLimits};
 use crate::http::problem::{Kind, Problem};
+use crate::plural::counted;
 use crate::telemetry::metrics::request_refused;
 
 /// How many keys of a class are told apart: at some 40 octets each, under a megabyte a class.
@@ -171,7 +172,8 @@ impl Refused<'_> {
         };
         let (count, per) = (rate.count, humantime::format_duration(rate.per));
         let seconds = whole_seconds(self.wait).max(1);
-        let detail = format!("more than {count} requests in {per} came {whose}; come again in {seconds} s");
+        let count = counted(count, "request", "requests");
+        let detail = format!("more than {count} in {per} came {whose}; come again in {seconds} s");
         Problem::because(Kind::TooManyRequests, detail).retry_after(self.wait)
     }
 

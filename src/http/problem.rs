@@ -314,7 +314,13 @@ impl From<Error> for Problem {
             Error::ClientsManagedElsewhere => Kind::ClientsManagedElsewhere,
             Error::TooManyVerifications { .. } => Kind::TooManyVerifications,
             Error::Store(StoreError::Unavailable { .. }) => Kind::Unavailable,
-            Error::Judge(_) | Error::Store(StoreError::Corrupt { .. } | StoreError::BadUrl { .. }) => Kind::Internal,
+            Error::Judge(_)
+            | Error::Store(
+                StoreError::Corrupt { .. }
+                | StoreError::BadUrl { .. }
+                | StoreError::Absent { .. }
+                | StoreError::Served { .. },
+            ) => Kind::Internal,
         };
         let cause = kind.status().is_server_error().then(|| chain(&error));
         let detail = Some(error.to_string());

@@ -4,7 +4,8 @@
 //! first. Of what was asked for, one client holds at most a quarter of the slots, also while nobody else wants
 //! them: a client whose name servers are dead holds its slots for long, and whoever comes next must not wait for
 //! that. Rows that the platform wrote were not asked for by a client, and adopting many is not held up.
-//! With one slot, every fourth check is the sweep's.
+//! With one slot, every fourth check is the sweep's. A quarter at most looks for proofs of those who claim deleted domains,
+//! and asks for that no more than once a second.
 //!
 //! Without work it looks once a second, and at once when woken. Results go through one settler, so that those
 //! that end together are written together.
@@ -27,6 +28,7 @@ use crate::service::checks::{CLIENTS_EXCEPTED_MAX, CheckReason, Claim, Due, Exam
 use crate::service::{Error, Service};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{UnderWay, checks_due};
+use crate::verify::standing::Status;
 
 /// How often it looks for work without being woken.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -125,12 +127,13 @@ impl Worker {
             // Whether more is due was seen when the last slot was filled.
             return Ok(false);
         }
+        let looking = self.take_abandoned(running, slots).await?;
         let sweep_slots = running.sweep_slots(slots).min(running.free(slots));
         let mut more = self.take(running, slots, Due::Sweep, sweep_slots).await?;
         let due = Due::AnyBut(running.full_clients(slots));
         more |= self.take(running, slots, due, running.free(slots)).await?;
         // What is held back for its client's share is due as soon as one of that client's checks ends.
-        running.leased.backlog = more || running.full_clients(slots) != NO_CLIENTS;
+        running.leased.backlog = more || looking || running.full_clients(slots) != NO_CLIENTS;
         Ok(more && running.free(slots) > 0)
     }
 
@@ -150,6 +153,29 @@ impl Worker {
             }
         }
         Ok(full)
+    }
+
+    /// Takes deleted domains that somebody claims, and none when it looked for them just now. Whether there were any.
+    async fn take_abandoned(&self, running: &mut Running, slots: usize) -> Result<bool, Error> {
+        let count_max = share(slots).saturating_sub(running.abandoned_count()).min(running.free(slots)).min(BATCH_MAX);
+        if count_max == 0 || running.abandoned_at.is_some_and(|at| at.elapsed() < LOOK_INTERVAL) {
+            return Ok(false);
+        }
+        running.abandoned_at = Some(Instant::now());
+        let claims = self.service.abandoned_due(u32::try_from(count_max).unwrap_or(u32::MAX)).await?;
+        let any = !claims.is_empty();
+        for claim in claims {
+            running.leased.start(claim.clone(), self.clone().look_for_claimants(claim));
+        }
+        Ok(any)
+    }
+
+    /// Looks for the proofs of those who claim a deleted domain.
+    async fn look_for_claimants(self, claim: Claim) {
+        if let Err(fault) = self.service.look_for_claimants(&*self.resolver, &claim).await {
+            warn!(fault = chain(&fault), "What others publish at {} could not be noted", claim.domain.domain);
+            // As with a check: it falls due when the lease ends.
+        }
     }
 
     async fn give_back(&self, claim: &Claim) {
@@ -197,14 +223,19 @@ fn share(slots: usize) -> usize {
     slots.div_ceil(SHARE)
 }
 
+/// Whether it is no check, but a deleted domain's claims.
+fn is_abandoned(claim: &Claim) -> bool {
+    claim.domain.status == Status::Deleted
+}
+
 /// Whether it is due by schedule.
 fn is_sweep(claim: &Claim) -> bool {
-    claim.reason == CheckReason::Schedule
+    claim.reason == CheckReason::Schedule && !is_abandoned(claim)
 }
 
 /// Whether somebody asked for this check through us.
 fn is_asked(claim: &Claim) -> bool {
-    claim.domain.check_reason.is_some_and(CheckReason::is_interactive)
+    claim.domain.check_reason.is_some_and(CheckReason::is_interactive) && !is_abandoned(claim)
 }
 
 /// The checks under way.
@@ -213,6 +244,8 @@ struct Running {
     leased: Leased<Claim>,
     /// How many checks were begun since the sweep's last.
     since_sweep: usize,
+    /// When deleted domains were last taken.
+    abandoned_at: Option<Instant>,
 }
 
 impl Running {
@@ -233,6 +266,11 @@ impl Running {
             return usize::from(self.since_sweep >= SHARE - 1);
         }
         share(slots).saturating_sub(self.leased.held().filter(|claim| is_sweep(claim)).count())
+    }
+
+    /// How many deleted domains are looked at.
+    fn abandoned_count(&self) -> usize {
+        self.leased.held().filter(|claim| is_abandoned(claim)).count()
     }
 
     /// How many checks that were asked for run for a client.

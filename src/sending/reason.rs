@@ -2,6 +2,7 @@
 //!
 //! A code never changes once released.
 
+use crate::plural::counted;
 use crate::sending::health::{HealthFault, Rate, SAMPLE_MIN};
 use crate::sending::mailbox::PausedReason;
 use crate::verify::purpose::Purpose;
@@ -125,12 +126,14 @@ impl Reason {
             }
             Reason::MailboxSuspended => "The mailbox is suspended.".to_owned(),
             Reason::Health(fault) => health_message(fault),
-            Reason::LimitReached { limit } => format!("All {limit} mails of today are sent."),
+            Reason::LimitReached { limit } => format!("Today's {} sent.", counted(limit, "mail is", "mails are")),
             Reason::DomainLimit { domain, mailbox } => {
-                format!("The domain allows {domain} mails a day in all, which leaves this mailbox {mailbox} today.")
+                let allowed = counted(domain, "mail", "mails");
+                format!("The domain allows {allowed} a day in all, which leaves this mailbox {mailbox} today.")
             }
             Reason::DomainBelowMailboxes { limit, sum } => {
-                format!("The domain allows {limit} mails a day, less than the {sum} of its mailboxes together.")
+                let allowed = counted(limit, "mail", "mails");
+                format!("The domain allows {allowed} a day, less than the {sum} of its mailboxes together.")
             }
         }
     }

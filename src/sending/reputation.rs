@@ -11,6 +11,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::plural::counted;
 use crate::verify::standing::Flags;
 
 /// The bounce rate from which on a mailbox gives no points for bounces.
@@ -163,7 +164,7 @@ fn age(days: i32) -> (f64, String) {
         (Some((_, points)), _) | (None, Some((_, points))) => *points,
         (None, None) => 0.0,
     };
-    (points, format!("registered {days} days ago"))
+    (points, format!("registered {} ago", counted(days, "day", "days")))
 }
 
 /// One list halves them twice over; two take them all.

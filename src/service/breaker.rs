@@ -6,6 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
+use crate::plural::counted;
 use crate::service::schedule::after;
 use crate::service::{Caller, Error, Service};
 use crate::store::{Asked, DomainRow, NewLook, Settlement};
@@ -45,8 +46,9 @@ impl BreakerView {
     pub fn reason(&self) -> Option<String> {
         let Counts { looked, turned } = self.counts;
         let since = self.open_since?.format("%Y-%m-%dT%H:%M:%SZ");
+        let of = counted(looked, "valid domain", "valid domains");
         Some(format!(
-            "{turned} of {looked} valid domains turned bad or unknown, so nobody has been demoted since {since}; look \
+            "{turned} of {of} turned bad or unknown, so nobody has been demoted since {since}; look \
              at the resolvers and the network, or, if the domains are at fault, POST /v1/breaker/accept"
         ))
     }
@@ -143,15 +145,16 @@ impl Service {
 /// Says that the breaker opened or closed: once for all replicas, by the one that did it.
 fn tell(asked: &Asked) {
     let Counts { looked, turned } = asked.counts;
+    let of = counted(looked, "valid domain", "valid domains");
     match asked.change {
         Change::Opened => warn!(
             looked,
             turned,
-            "The fleet breaker opened: {turned} of {looked} valid domains turned bad or unknown; nobody is demoted \
+            "The fleet breaker opened: {turned} of {of} turned bad or unknown; nobody is demoted \
              until they are well again or POST /v1/breaker/accept says that it is so"
         ),
         Change::Closed => {
-            info!(looked, turned, "The fleet breaker closed: {turned} of {looked} valid domains are bad or unknown");
+            info!(looked, turned, "The fleet breaker closed: {turned} of {of} are bad or unknown");
         }
         Change::None => {}
     }

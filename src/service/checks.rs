@@ -102,7 +102,7 @@ impl Service {
     }
 
     /// Marks a row that cannot be checked, whoever wrote it.
-    async fn refuse(&self, claim: &Claim, fault: &ExpectationFault) -> Result<(), Error> {
+    pub(crate) async fn refuse(&self, claim: &Claim, fault: &ExpectationFault) -> Result<(), Error> {
         let row = &claim.domain;
         warn!(domain.id = %row.id, %fault, "A domain in the database is not checked: domain.malformed");
         Ok(self.store.domain_mark_malformed(row.id, &row.domain).await?)

@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::checker::JudgeFault;
+use crate::plural::counted;
 use crate::sending::tier::{Resource, Tier};
 use crate::service::ownership::{ClaimView, Exceeded};
 use crate::store::{Excess, StoreError};
@@ -85,7 +86,11 @@ pub enum Error {
     #[error("the mailbox may not send: {0}")]
     NotReady(String),
     /// The limit of the day does not allow it; nothing was granted.
-    #[error("{left} of {limit} mails are left today until {resets_at}, and {count} were asked for")]
+    #[error(
+        "{} left of {limit} today until {resets_at}, and {} asked for",
+        counted(*.left, "mail is", "mails are"),
+        counted(*.count, "was", "were")
+    )]
     DailyLimitReached {
         /// How many were asked for.
         count: u32,
@@ -126,7 +131,8 @@ pub enum Error {
         excess: Vec<Excess>,
     },
     /// More dedicated addresses than the client's tier allows.
-    #[error("the tier {tier} allows {} and {given} were given; give at most {limit}", dedicated_shown(*.limit))]
+    #[error("the tier {tier} allows {}, and {} given; give at most {limit}",
+        resource_counted(Resource::DedicatedIps, *.limit), counted(*.given, "was", "were"))]
     TooManyDedicated {
         /// The tier.
         tier: Tier,
@@ -183,34 +189,30 @@ const CLAIMABLE: &str =
     ", who has not proven that it is theirs: publish `ownership` as a TXT record, and it becomes yours";
 
 fn transfer_shown(Exceeded { resource, tier, used, more, limit }: &Exceeded) -> String {
-    let what = resource_shown(*resource);
-    format!("the tier {tier} allows {limit} {what}; {used} are in use, and {more} more would come with the domain")
-}
-
-fn dedicated_shown(limit: u32) -> String {
-    format!("{limit} dedicated {},", if limit == 1 { "address" } else { "addresses" })
+    let (allowed, used) = (resource_counted(*resource, *limit), counted(*used, "is", "are"));
+    format!("the tier {tier} allows {allowed}; {used} in use, and {more} more would come with the domain")
 }
 
 /// What to remove before a client can have a smaller tier.
 fn excess_shown(tier: Option<Tier>, excess: &[Excess]) -> String {
     let each = excess.iter().map(|Excess { resource, used, limit }| {
-        let what = resource_shown(*resource);
-        format!("{limit} {what}, and {used} are in use: remove {}", used.saturating_sub(*limit))
+        let (allowed, is) = (resource_counted(*resource, *limit), counted(*used, "is", "are"));
+        format!("{allowed}, and {is} in use: remove {}", used.saturating_sub(*limit))
     });
     let whose = tier.map_or("the tier".to_owned(), |tier| format!("the tier {tier}"));
     format!("{whose} allows {}", each.collect::<Vec<_>>().join("; "))
 }
 
-fn resource_shown(resource: Resource) -> &'static str {
+fn resource_counted(resource: Resource, count: u32) -> String {
     match resource {
-        Resource::Domains => "domains",
-        Resource::Mailboxes => "mailboxes",
-        Resource::DedicatedIps => "dedicated addresses",
+        Resource::Domains => counted(count, "domain", "domains"),
+        Resource::Mailboxes => counted(count, "mailbox", "mailboxes"),
+        Resource::DedicatedIps => counted(count, "dedicated address", "dedicated addresses"),
     }
 }
 
 fn allocation_shown(resource: Resource, tier: Option<Tier>, used: u32, limit: u32) -> String {
-    let what = resource_shown(resource);
+    let (allowed, used) = (resource_counted(resource, limit), counted(used, "is", "are"));
     let whose = tier.map_or("the client's tier".to_owned(), |tier| format!("the tier {tier}"));
-    format!("{whose} allows {limit} {what}, and {used} are in use")
+    format!("{whose} allows {allowed}, and {used} in use")
 }

@@ -1,7 +1,8 @@
 //! Whose a domain is: the proof that is asked for, who else asks, and transfers. Design §4, Control.
 //!
 //! What an operator registers counts as proven. What a client registers stays pending until its check has found the
-//! challenge; until then another client may ask for the same name, and gets it when his is found instead.
+//! challenge; until then another client may ask for the same name, and gets it when his is found instead, also when it
+//! was deleted meanwhile ([`crate::service::abandoned`]).
 
 use chrono::{DateTime, Utc};
 use tracing::info;
@@ -16,7 +17,7 @@ use crate::store::{BindingChange, CheckReason, ClaimRow, Claimed, DomainRow};
 use crate::verify::evidence::Evidence;
 use crate::verify::ownership::{self, Challenge, OwnershipReport, VALUE_PREFIX};
 use crate::verify::staged::{self, Judged, Staging, is_verified};
-use crate::verify::standing::Control;
+use crate::verify::standing::{Control, Status};
 use crate::verify::step::Step;
 
 pub use crate::store::transfer::Exceeded;
@@ -57,8 +58,8 @@ pub struct ClaimView {
 /// What a check looks for beside the records.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    challenge: Challenge,
-    claims: Vec<ClaimRow>,
+    pub(crate) challenge: Challenge,
+    pub(crate) claims: Vec<ClaimRow>,
 }
 
 impl Asked {
@@ -93,7 +94,10 @@ fn challenge_of(row: &DomainRow, claims: &[ClaimRow]) -> Option<Challenge> {
     let domain = domain_of(&row.domain).ok()?;
     let name = ownership::name_of(&domain).ok()?;
     let claims = claims.iter().map(|claim| claim.value.clone()).collect();
-    Some(Challenge { domain, name, value: row.ownership_value.clone()?, claims })
+    let value = row.ownership_value.clone()?;
+    // Whoever has deleted it holds it no more, whatever he has published.
+    let value = (row.status != Status::Deleted).then_some(value);
+    Some(Challenge { domain, name, value, claims })
 }
 
 /// What the last check says of the proof; nothing where nothing is to be proven.

@@ -52,9 +52,9 @@ pub enum DomainAdded {
     Revived(DomainRow),
     /// The client has it already; perhaps in another spelling, by the platform.
     Own,
-    /// Another client has it, or had it.
+    /// Another client has it, or had it, with proof.
     Taken,
-    /// Another client has it, without proof: publishing this value transfers it.
+    /// Another client has it, or had it, without proof: publishing this value transfers it.
     Claimed(Claimed),
     /// The value is published, but the client's tier does not allow the transfer.
     Blocked(Exceeded),
@@ -71,6 +71,22 @@ pub enum DomainAdded {
     },
 }
 
+/// What `status` and `suspended_reason` of a deleted row become when it lives again.
+///
+/// What an operator suspended comes back suspended; `status` is as it was before the row was deleted by SQL, and
+/// 'deleted' where we deleted it, which kept the reason.
+macro_rules! living_again {
+    () => {
+        "status = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
+            OR suspended_reason IS NULL AND status = 'suspended' THEN 'suspended' ELSE 'pending' END, \
+         suspended_reason = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
+            OR suspended_reason IS NULL AND status = 'suspended' THEN 'operator' END, \
+         malformed = NULL, deleted_at = NULL"
+    };
+}
+
+pub(in crate::store) use living_again;
+
 statements! {
     // All that the seed lets be NULL is written out. A name that another has taken meanwhile gives no row.
     ADD = "INSERT INTO email_domains (id, client_id, domain, provider, requirements, infraforge_domain_id, \
@@ -79,21 +95,16 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, FALSE, FALSE, FALSE, FALSE, 50, 0, 'pending', $8, $8, $8, $8, 'created', $9) \
         ON CONFLICT (domain) DO NOTHING RETURNING ", domain_columns!();
     // `last_checked_at` stays, for the least interval counts from it; without its evidence it shows nothing.
-    // What an operator suspended comes back suspended; `status` is as it was before the row was deleted by SQL, and
-    // 'deleted' where we deleted it, which kept the reason.
+    // One who has proven that it is his may have been given it since it was read: then there is no such row.
     REVIVE = "UPDATE email_domains SET provider = $2, requirements = $3, binding = NULL, infraforge_domain_id = $4, \
         smartlead_domain_id = $5, dns_configured = FALSE, spf_valid = FALSE, dkim_valid = FALSE, \
-        dmarc_valid = FALSE, mx_valid = FALSE, \
-        status = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
-            OR suspended_reason IS NULL AND status = 'suspended' THEN 'suspended' ELSE 'pending' END, \
-        suspended_reason = CASE WHEN suspended_reason = 'operator' AND status IN ('deleted', 'suspended') \
-            OR suspended_reason IS NULL AND status = 'suspended' THEN 'operator' END, \
+        dmarc_valid = FALSE, mx_valid = FALSE, ", living_again!(), ", \
         verified_at = NULL, degraded_since = NULL, suspends_at = NULL, recovering_since = NULL, \
         stale_since = NULL, last_success_at = NULL, evidence_digest = NULL, \
-        malformed = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, \
-        follow_up_at = NULL, last_follow_up_at = NULL, next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, deleted_at = NULL, \
+        lease_until = NULL, lease_token = NULL, check_again_at = NULL, \
+        follow_up_at = NULL, last_follow_up_at = NULL, next_check_at = $7, pending_since = $6, check_reason = 'created', updated_at = $6, \
         ownership_proven_at = CASE WHEN $8 THEN COALESCE(ownership_proven_at, $6) ELSE ownership_proven_at END \
-        WHERE id = $1 RETURNING ", domain_columns!();
+        WHERE id = $1 AND client_id = $9 AND (deleted_at IS NOT NULL OR status = 'deleted') RETURNING ", domain_columns!();
     MAILBOXES = "SELECT COUNT(*) FROM email_mailboxes WHERE domain_id = $1 AND deleted_at IS NULL";
 }
 
@@ -124,9 +135,11 @@ impl Store {
                 Some(row)
             }
             Some(row) if row.client_id == new.client_id => return Ok(DomainAdded::Own),
-            Some(row) if row.status == Status::Deleted => return Ok(DomainAdded::Taken),
             Some(row) => {
                 let contested = contest(&mut tx, &row, new, tier, now, OPERATION).await?;
+                if let Contested::Claimed(_) = contested {
+                    self.tell_replicas(&mut tx, &Notice::due(row.id), OPERATION).await?;
+                }
                 tx.commit(OPERATION).await?;
                 return Ok(match contested {
                     Contested::Refused => DomainAdded::Taken,
@@ -207,7 +220,7 @@ async fn revive(
     tx!(tx, REVIVE, |sql, connection| {
         let query = sqlx::query_as::<_, Row>(sql).bind(deleted.id).bind(new.provider).bind(requirements);
         let query = query.bind(new.infraforge_domain_id).bind(new.smartlead_domain_id);
-        query.bind(now).bind(due).bind(new.is_vouched_for).fetch_optional(connection).await
+        query.bind(now).bind(due).bind(new.is_vouched_for).bind(new.client_id).fetch_optional(connection).await
     })
     .map_err(StoreError::at(operation))
 }

@@ -1,5 +1,7 @@
 //! What may go wrong between rows and types.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 /// Why an operation of the store gave nothing. Expected refusals are not errors but results.
@@ -28,6 +30,24 @@ pub enum StoreError {
         /// Why, without the URL, for it may hold a password.
         what: String,
     },
+    /// There is no such SQLite file, and it was not to be made. The fault of whoever asks for what is in it.
+    #[error(
+        "there is no database at {}: `sendready serve` and `sendready migrate` make one; to read another, name it with --database-url or database.url",
+        .path.display()
+    )]
+    Absent {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// Another process serves the SQLite file.
+    #[error(
+        "another `sendready serve` runs on {}: stop that one first, or let both use PostgreSQL, which any number of processes may share",
+        .path.display()
+    )]
+    Served {
+        /// Where it is.
+        path: PathBuf,
+    },
 }
 
 impl StoreError {
@@ -35,7 +55,7 @@ impl StoreError {
     pub fn is_refusal(&self) -> bool {
         match self {
             StoreError::Corrupt { .. } => true,
-            StoreError::BadUrl { .. } => false,
+            StoreError::BadUrl { .. } | StoreError::Absent { .. } | StoreError::Served { .. } => false,
             StoreError::Unavailable { source: sqlx::Error::Database(fault), .. } => {
                 // A lost connection, no resources, and being shut down: the next would hear the same.
                 let code = fault.code().unwrap_or_default();

@@ -22,7 +22,7 @@ struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 15] = [
+const MIGRATIONS: [Migration; 16] = [
     Migration { version: 2, name: "002_clients", sql: include_str!("../../migrations/002_clients.sql") },
     Migration {
         version: 17,
@@ -41,6 +41,7 @@ const MIGRATIONS: [Migration; 15] = [
     Migration { version: 27, name: "027_outside_facts", sql: include_str!("../../migrations/027_outside_facts.sql") },
     Migration { version: 28, name: "028_told_rows", sql: include_str!("../../migrations/028_told_rows.sql") },
     Migration { version: 29, name: "029_console", sql: include_str!("../../migrations/029_console.sql") },
+    Migration { version: 30, name: "030_abandoned", sql: include_str!("../../migrations/030_abandoned.sql") },
     Migration { version: 31, name: "031_hot_counters", sql: include_str!("../../migrations/031_hot_counters.sql") },
 ];
 

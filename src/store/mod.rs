@@ -12,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod migration;
 
+pub mod abandoned;
 pub mod audit;
 pub mod breaker;
 pub mod client;
@@ -27,6 +28,7 @@ pub mod history;
 pub mod idempotency;
 pub mod key;
 pub mod listing;
+pub mod lock;
 pub mod mailbox;
 pub mod mailbox_add;
 pub mod mailbox_change;
@@ -55,6 +57,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use abandoned::{ClaimsLook, Looked};
 pub use breaker::{Asked, NewLook};
 pub use client::{Client, ClientAdded, ClientChange, ClientChanged, Excess, Usage};
 pub use db::Db;
@@ -87,6 +90,7 @@ pub use transfer::{Claimant, Exceeded, Transfer, Transferred};
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
+use crate::store::connect::IfAbsent;
 use crate::store::db::{Sql, db, statements};
 use crate::store::send_queue::SendQueue;
 
@@ -116,7 +120,19 @@ impl Store {
     ///
     /// [`StoreError::BadUrl`], the configuration's fault; [`StoreError::Unavailable`].
     pub async fn connect(url: &str) -> Result<Store, StoreError> {
-        let db = connect::open(url)?;
+        Store::over(connect::open(url, IfAbsent::Make)?).await
+    }
+
+    /// The same, but a SQLite file that is missing is not made.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Absent`] where it is; else as [`Store::connect`].
+    pub async fn connect_to_existing(url: &str) -> Result<Store, StoreError> {
+        Store::over(connect::open(url, IfAbsent::Refuse)?).await
+    }
+
+    async fn over(db: Db) -> Result<Store, StoreError> {
         let origin = notice::origin(&db).await?;
         Ok(Store { db, origin, sends: Arc::default() })
     }
@@ -165,6 +181,7 @@ pub fn statements() -> Vec<Sql> {
     [
         STATEMENTS,
         connect::STATEMENTS,
+        abandoned::STATEMENTS,
         breaker::STATEMENTS,
         client::STATEMENTS,
         dedicated::STATEMENTS,

@@ -12,7 +12,7 @@ use crate::store::db::{Tx, db, statements, tx};
 use crate::store::domain::{DomainRow, get_living_locked};
 use crate::store::domain_add::NewDomain;
 use crate::store::transfer::{Exceeded, room_for};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, abandoned};
 
 /// How long a claim stands after it was last asked for.
 pub const CLAIM_STANDS: TimeDelta = TimeDelta::days(7);
@@ -45,7 +45,7 @@ pub struct ClaimRow {
 /// What came of asking for another's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contested {
-    /// The holder has proven that it is his, or there are claims enough.
+    /// It was proven whose it is, or there are claims enough.
     Refused,
     /// Publishing this value transfers the domain.
     Claimed(Claimed),
@@ -133,7 +133,7 @@ pub(in crate::store) async fn claims(
         .map_err(StoreError::at(operation))
 }
 
-/// Claims `held`, another client's domain; whoever claims has locked his own client, of `tier`.
+/// Claims `held`, another client's domain, also a deleted one; whoever claims has locked his own client, of `tier`.
 pub(in crate::store) async fn contest(
     tx: &mut Tx<'_>,
     held: &DomainRow,
@@ -145,7 +145,9 @@ pub(in crate::store) async fn contest(
     if !held.is_unproven() || held.is_malformed() || held.domain != new.domain.to_string() {
         return Ok(Contested::Refused);
     }
-    let Some(held) = get_living_locked(tx, held.id, operation).await? else { return Ok(Contested::Refused) };
+    let living = get_living_locked(tx, held.id, operation).await?;
+    let held = if living.is_some() { living } else { abandoned::get_locked(tx, held.id, operation).await? };
+    let Some(held) = held else { return Ok(Contested::Refused) };
     if held.client_id == new.client_id {
         return Ok(Contested::Own);
     }
@@ -153,6 +155,7 @@ pub(in crate::store) async fn contest(
         return Ok(Contested::Refused);
     }
     let made = claim(tx, held.id, new, now, operation).await?;
+    abandoned::look_soon(tx, held.id, now, operation).await?;
     if made.blocked_at.is_some()
         && let Some(exceeded) = room_for(tx, held.id, new.client_id, tier, operation).await?
     {

@@ -398,7 +398,7 @@ impl Store {
 }
 
 /// The loans of some rows, in the order in which they are to be worked on.
-fn claims(rows: Vec<Row>, token: Uuid, operation: &'static str) -> Vec<Claim> {
+pub(in crate::store) fn claims(rows: Vec<Row>, token: Uuid, operation: &'static str) -> Vec<Claim> {
     let mut claims: Vec<Claim> = Vec::with_capacity(rows.len());
     for row in rows {
         match row.read(operation) {

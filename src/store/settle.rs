@@ -342,8 +342,8 @@ async fn conclude_ownership(
         return Ok(());
     }
     let Settlement { check_id, earliest_at, claimants, .. } = settlement;
-    let found = Found { check_id: *check_id, earliest_at: *earliest_at, claimants };
-    take_over(tx, &claim.domain, &found, locked, now, operation).await
+    let found = Found { check_id: Some(*check_id), earliest_at: *earliest_at, claimants };
+    take_over(tx, &claim.domain, &found, locked, now, operation).await.map(|_| ())
 }
 
 /// What is written of a settlement while the fleet breaker is open.

@@ -14,11 +14,12 @@ use crate::sending::tier::{Resource, Tier};
 use crate::store::client::{lock, usage};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::domain::{DomainRow, Row, domain_columns, get_living_locked};
-use crate::store::domain_add::mailbox_count;
+use crate::store::domain_add::{living_again, mailbox_count};
 use crate::store::notice::Notice;
 use crate::store::ownership::{self, ClaimRow};
 use crate::store::schedule::earliest;
 use crate::store::{BindingChange, NewEvent, Store, StoreError};
+use crate::verify::standing::Status;
 
 /// A domain to transfer.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +79,24 @@ pub struct Claimant {
     pub event: NewEvent,
 }
 
+/// What becomes of a row that is taken over: as if it were registered now. What was required was the other's, and so is what
+/// was judged by it.
+macro_rules! take_over {
+    ($also:expr) => {
+        concat!(
+            "UPDATE email_domains SET client_id = $2, provider = $3, requirements = $4, infraforge_domain_id = $5, \
+             smartlead_domain_id = $6, ownership_value = $7, ownership_proven_at = $8, history_after = $9, next_check_at = $10, \
+             check_reason = 'created', pending_since = $8, binding = NULL, dns_configured = FALSE, spf_valid = FALSE, \
+             dkim_valid = FALSE, dmarc_valid = FALSE, mx_valid = FALSE, verified_at = NULL, degraded_since = NULL, \
+             suspends_at = NULL, recovering_since = NULL, stale_since = NULL, last_success_at = NULL, \
+             evidence_digest = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, follow_up_at = NULL, \
+             last_follow_up_at = NULL, ",
+            $also,
+            "updated_at = $8 WHERE id = $1"
+        )
+    };
+}
+
 statements! {
     TRANSFER = "UPDATE email_domains SET client_id = $2, binding = $3, ownership_proven_at = $4, history_after = $5, \
         next_check_at = $6, check_reason = 'verify', pending_since = $4, lease_until = NULL, lease_token = NULL, \
@@ -85,14 +104,10 @@ statements! {
     // An operator vouches for whoever has it.
     VOUCH = "UPDATE email_domains SET ownership_proven_at = $2, next_check_at = $3, check_reason = 'verify', \
         lease_until = NULL, lease_token = NULL, check_again_at = NULL WHERE id = $1 RETURNING ", domain_columns!();
-    // As if it were registered now: what was required was the other's, and so is what was judged by it. A suspension stays.
-    TAKE_OVER = "UPDATE email_domains SET client_id = $2, provider = $3, requirements = $4, infraforge_domain_id = $5, \
-        smartlead_domain_id = $6, ownership_value = $7, ownership_proven_at = $8, history_after = $9, next_check_at = $10, \
-        check_reason = 'created', pending_since = $8, binding = NULL, dns_configured = FALSE, spf_valid = FALSE, \
-        dkim_valid = FALSE, dmarc_valid = FALSE, mx_valid = FALSE, verified_at = NULL, degraded_since = NULL, \
-        suspends_at = NULL, recovering_since = NULL, stale_since = NULL, last_success_at = NULL, \
-        evidence_digest = NULL, lease_until = NULL, lease_token = NULL, check_again_at = NULL, follow_up_at = NULL, \
-        last_follow_up_at = NULL, updated_at = $8 WHERE id = $1";
+    // A suspension stays.
+    TAKE_OVER = take_over!("");
+    // An operator's suspension comes back with it.
+    TAKE_OVER_DELETED = take_over!(concat!("claims_check_at = NULL, ", living_again!(), ", "));
     TAKE_MAILBOXES = "UPDATE email_mailboxes SET client_id = $2, updated_at = $3 WHERE domain_id = $1";
     REVOKE_LINKS = "UPDATE sendready_setup_links SET revoked_at = $2 WHERE domain_id = $1 AND revoked_at IS NULL";
     LAST_CHECK = "SELECT id FROM sendready_checks WHERE domain_id = $1 ORDER BY id DESC LIMIT 1";
@@ -249,8 +264,8 @@ pub(in crate::store) async fn lock_claimants(
 
 /// A check that has found the proofs of others.
 pub(in crate::store) struct Found<'s> {
-    /// Its id.
-    pub(in crate::store) check_id: Uuid,
+    /// Its id; nothing where it is not in the history.
+    pub(in crate::store) check_id: Option<Uuid>,
     /// When the domain is checked again at the earliest.
     pub(in crate::store) earliest_at: DateTime<Utc>,
     /// Whose, those who asked first before others.
@@ -258,7 +273,7 @@ pub(in crate::store) struct Found<'s> {
 }
 
 /// Gives a domain that its holder has not proven to be his to the first whose proof is published and whose tier allows
-/// it. Claims that ended meanwhile do not count.
+/// it, also when it is deleted: then it lives again. Claims that ended meanwhile do not count. Whether somebody has it now.
 pub(in crate::store) async fn take_over(
     tx: &mut Tx<'_>,
     before: &DomainRow,
@@ -266,7 +281,7 @@ pub(in crate::store) async fn take_over(
     locked: &Locked,
     now: DateTime<Utc>,
     operation: &'static str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let claims = ownership::claims(tx, before.id, now, operation).await?;
     for claimant in found.claimants {
         let claim = claims.iter().find(|one| one.client_id == claimant.client_id && one.value == claimant.value);
@@ -276,24 +291,26 @@ pub(in crate::store) async fn take_over(
             continue;
         }
         let (domain_id, client_id, event) = (before.id, claim.client_id, &claimant.event);
-        let along = Move { domain_id, client_id, check_id: Some(found.check_id), event };
+        let along = Move { domain_id, client_id, check_id: found.check_id, event };
         let hidden_to = move_along(tx, along, now, operation).await?;
         // Its warm-up was closed before, for it was pending or suspended, and still is.
-        return take_row(tx, domain_id, claim, (hidden_to, found.earliest_at), now, operation).await;
+        take_row(tx, before, claim, (hidden_to, found.earliest_at), now, operation).await?;
+        return Ok(true);
     }
-    Ok(())
+    Ok(false)
 }
 
 async fn take_row(
     tx: &mut Tx<'_>,
-    id: Uuid,
+    before: &DomainRow,
     claim: &ClaimRow,
     (hidden_to, due): (Uuid, DateTime<Utc>),
     now: DateTime<Utc>,
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    tx!(tx, TAKE_OVER, |sql, connection| {
-        let query = sqlx::query(sql).bind(id).bind(claim.client_id).bind(claim.provider.as_str());
+    let statement = if before.status == Status::Deleted { TAKE_OVER_DELETED } else { TAKE_OVER };
+    tx!(tx, statement, |sql, connection| {
+        let query = sqlx::query(sql).bind(before.id).bind(claim.client_id).bind(claim.provider.as_str());
         let query = query.bind(claim.requirements.as_deref()).bind(claim.infraforge_domain_id.as_deref());
         let query = query.bind(claim.smartlead_domain_id.as_deref()).bind(claim.value.as_str()).bind(now);
         query.bind(hidden_to).bind(due).execute(connection).await.map(|_| ())

@@ -50,8 +50,8 @@ pub struct Challenge {
     pub domain: Domain,
     /// Where the proof stands.
     pub name: Name,
-    /// What its holder is to publish.
-    pub value: String,
+    /// What its holder is to publish; nothing where nobody holds it, and others ask for it.
+    pub value: Option<String>,
     /// What others are to publish who ask for it, those who asked first before others.
     pub claims: Vec<String>,
 }
@@ -102,7 +102,7 @@ fn look(challenge: &Challenge, evidence: &Evidence) -> Result<(OwnershipReport, 
     let texts = texts(answer);
     let has = |value: &str| texts.iter().any(|text| bare(text) == value);
     let like: Vec<String> = texts.iter().filter(|text| bare(text).starts_with(VALUE_PREFIX)).cloned().collect();
-    let (verdict, finding) = if has(&challenge.value) {
+    let (verdict, finding) = if challenge.value.as_deref().is_some_and(has) {
         (Verdict::Valid, None)
     } else if !answer.is_definite() {
         (Verdict::Unknown, Some(OwnershipFinding::Unanswered { outcome: answer.outcome() }))
@@ -122,9 +122,7 @@ fn look(challenge: &Challenge, evidence: &Evidence) -> Result<(OwnershipReport, 
 
 /// Looks where panels put it by mistake. There is no wildcard to fear: nobody else publishes this value.
 fn probe(challenge: &Challenge, mut report: OwnershipReport, evidence: &Evidence) -> Result<OwnershipReport, Needs> {
-    if !report.verdict.is_failure() {
-        return Ok(report);
-    }
+    let Some(own) = challenge.value.as_deref().filter(|_| report.verdict.is_failure()) else { return Ok(report) };
     let domain = challenge.domain.name();
     let zone = zone::find(&challenge.domain, evidence)?.name;
     let doubled = zone.under(&challenge.name).ok().map(|at| OwnershipFinding::HostDoubled { at });
@@ -134,7 +132,7 @@ fn probe(challenge: &Challenge, mut report: OwnershipReport, evidence: &Evidence
     for finding in places.into_iter().flatten() {
         let (OwnershipFinding::HostDoubled { at } | OwnershipFinding::AtApex { at }) = &finding else { continue };
         let answer = needs.keep(evidence.ask(&Question::txt(at)));
-        if answer.is_some_and(|answer| texts(answer).iter().any(|text| bare(text) == challenge.value)) {
+        if answer.is_some_and(|answer| texts(answer).iter().any(|text| bare(text) == own)) {
             findings.push(Finding::Ownership(finding));
         }
     }

@@ -9,6 +9,13 @@ use sha2::{Digest, Sha256};
 
 use crate::http::problem::{Kind, Problem};
 
+/// The one script of a page: what all pages do with moments, then its own.
+macro_rules! script {
+    ($own:literal) => {
+        concat!(include_str!("../../assets/moments.js"), include_str!($own)).as_bytes()
+    };
+}
+
 /// The style sheet of every page.
 pub static STYLE: Asset = Asset::new("style.css", "text/css; charset=utf-8", include_bytes!("../../assets/style.css"));
 
@@ -20,10 +27,10 @@ pub static ICON: Asset = Asset::new("icon.svg", "image/svg+xml", include_bytes!(
 pub static HTMX: Asset = Asset::new("htmx.js", JAVASCRIPT, include_bytes!("../../assets/htmx.min.js"));
 
 /// What the setup page does with script.
-pub static SETUP: Asset = Asset::new("setup.js", JAVASCRIPT, include_bytes!("../../assets/setup.js"));
+pub static SETUP: Asset = Asset::new("setup.js", JAVASCRIPT, script!("../../assets/setup.js"));
 
 /// What the console does with script.
-pub static CONSOLE: Asset = Asset::new("console.js", JAVASCRIPT, include_bytes!("../../assets/console.js"));
+pub static CONSOLE: Asset = Asset::new("console.js", JAVASCRIPT, script!("../../assets/console.js"));
 
 /// RFC 9239 §6.
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";

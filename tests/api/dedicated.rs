@@ -71,10 +71,10 @@ async fn a_smaller_tier_says_all_that_must_go() {
     let down = house.operator("PATCH", &path, Some(json!({"tier": "ignition"}))).await;
     assert_eq!((down.status.as_u16(), down.problem().as_str()), (409, "allocation-exceeded"));
     let detail = "the tier ignition allows 2 domains, and 3 are in use: remove 1; 3 mailboxes, and 5 are in use: remove 2; \
-        1 dedicated addresses, and 2 are in use: remove 1";
+        1 dedicated address, and 2 are in use: remove 1";
     assert_eq!(down.json()["detail"], detail);
     let less = house.operator("PATCH", &path, Some(json!({"tier": "velocity"}))).await;
-    assert!(less.text.contains("allows 1 dedicated addresses, and 2 are in use: remove 1"), "{}", less.text);
+    assert!(less.text.contains("allows 1 dedicated address, and 2 are in use: remove 1"), "{}", less.text);
     assert_eq!(put(&house, client, json!(["192.0.2.11"])).await.status, 200);
     assert_eq!(house.operator("PATCH", &path, Some(json!({"tier": "velocity"}))).await.status, 200);
 }

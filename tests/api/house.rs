@@ -16,6 +16,7 @@ use sendready::http;
 use sendready::http::health::Health;
 use sendready::protocol::name::Name;
 use sendready::sending::health::Bounds;
+use sendready::service::abandoned::Looked;
 use sendready::service::checks::Due;
 use sendready::service::keys::KeyRequest;
 use sendready::service::schedule::{Rhythm, Rung};
@@ -183,6 +184,16 @@ impl House {
             self.service.settle(claim, &examined).await.unwrap();
         }
         claims.len()
+    }
+
+    /// Looks for the proofs of those who claim deleted domains, as far as it is due, against this zone; what came of each.
+    pub async fn look_for_claimants(&self, zone: &str) -> Vec<Looked> {
+        let resolver: ZoneText = zone.parse().unwrap();
+        let mut looked = Vec::new();
+        for claim in self.service.abandoned_due(100).await.unwrap() {
+            looked.push(self.service.look_for_claimants(&resolver, &claim).await.unwrap());
+        }
+        looked
     }
 }
 

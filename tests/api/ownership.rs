@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use sendready::service::Role;
+use sendready::service::abandoned::Looked;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -224,6 +225,53 @@ async fn a_takeover_needs_room() {
     assert_eq!(refused.problem(), "allocation-exceeded");
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
     assert_eq!(detail, "the tier velocity allows 3 domains; 3 are in use, and 1 more would come with the domain");
+}
+
+/// Deleted and never proven, it is offered as one that lives, and comes to life as the claimant's.
+#[tokio::test]
+async fn a_deleted_name_without_proof_is_taken_over() {
+    let town = Town::new().await;
+    let (path, proof) = town.held().await;
+    let body = json!({"email_address": "max@example.test"});
+    let mailbox = town.house.operator("POST", &format!("{path}/mailboxes"), Some(body)).await.json();
+    let mailbox = format!("/v1/mailboxes/{}", mailbox["id"].as_str().unwrap());
+    assert_eq!(town.house.call("DELETE", &path, Some(&town.holder.1), None).await.status, 204);
+    assert_eq!(town.house.look_for_claimants(&zone(&[])).await, [], "nobody asks for it");
+    let refused = town.register(&town.other.1, "s2").await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (409, "domain-taken"));
+    let value = refused.json()["ownership"]["value"].as_str().unwrap().to_owned();
+    assert_ne!(value, proof);
+    assert!(!refused.text.contains(&town.holder.0.to_string()), "{}", refused.text);
+
+    // Neither nothing, nor the earlier holder's proof, nor a failure gives it to anybody.
+    let failing = format!("{};@ servfail _sendready-challenge TXT\n", zone(&[]));
+    for published in [zone(&[]), zone(&[&proof]), failing] {
+        assert_eq!(town.house.look_for_claimants(&published).await, [Looked::Nobody]);
+        assert_eq!(town.house.look_for_claimants(&published).await, [], "not again so soon");
+        assert_eq!(town.operator(&path).await["status"], "deleted");
+        town.house.hand.advance(Duration::from_secs(15));
+        assert_eq!(town.register(&town.other.1, "s2").await.json()["ownership"]["value"], json!(value));
+    }
+    assert_eq!(town.house.check_all(&zone(&[&value])).await, 0, "what is deleted is not checked");
+    assert_eq!(town.house.look_for_claimants(&zone(&[&proof, &value])).await, [Looked::TakenOver]);
+
+    let domain = town.get(&town.other.1, &path).await.json();
+    assert_eq!((&domain["status"], &domain["deleted_at"]), (&json!("pending"), &Value::Null), "{domain:#}");
+    assert_eq!((&domain["ownership"]["verified"], &domain["ownership"]["value"]), (&json!(true), &json!(value)));
+    let readiness = town.get(&town.other.1, &format!("{path}/readiness")).await.json();
+    assert_eq!(readiness["may_send"], false, "{readiness:#}");
+    assert_eq!(town.get(&town.other.1, &mailbox).await.status, 200, "its mailboxes come with it");
+    for what in [&path, &mailbox, &format!("{path}/records")] {
+        assert_eq!(town.get(&town.holder.1, what).await.status, 404, "{what}");
+    }
+    for history in ["checks", "events"] {
+        assert_eq!(town.get(&town.other.1, &format!("{path}/{history}")).await.json()["data"], json!([]), "{history}");
+    }
+    assert_eq!(town.operator(&format!("{path}/events")).await["data"][0]["type"], "domain.transferred");
+    town.check(&zone(&[])).await;
+    assert_eq!(town.get(&town.other.1, &path).await.json()["status"], "active");
+    let back = town.register(&town.holder.1, "s1").await;
+    assert_eq!((back.problem().as_str(), back.json().get("ownership")), ("domain-taken", None), "it is proven");
 }
 
 #[tokio::test]

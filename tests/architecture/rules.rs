@@ -14,7 +14,7 @@ pub(crate) type Rule = fn(&Source) -> Vec<String>;
 pub(crate) const RULES: &[Rule] = &[edges, imports, purity, homes, promises, head, length, citations];
 
 /// The pure modules.
-const PURE: [&str; 4] = ["protocol", "verify", "sending", "webhook"];
+const PURE: [&str; 5] = ["plural", "protocol", "verify", "sending", "webhook"];
 
 /// The crates that a pure module may import: they compute, and nothing else.
 const PURE_CRATES: [&str; 15] = [

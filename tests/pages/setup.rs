@@ -133,7 +133,7 @@ async fn the_proof_of_ownership_is_the_first_record() {
     );
     set.house.check_all(&rest).await;
     let page = set.get("").await;
-    check_page(&page, 200, "1 of 5 record is still to publish");
+    check_page(&page, 200, "1 of 5 records is still to publish");
     for shown in ["1. Ownership", "_sendready-challenge", &proof] {
         assert!(page.text.contains(shown), "{shown} is not in {}", page.text);
     }

@@ -1,5 +1,6 @@
 //! Reaching a database, and reaching it again.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +8,10 @@ use std::time::Duration;
 
 use sendready::sending::tier::Tier;
 use sendready::store::connect::CALL_TIME_MAX;
+use sendready::store::db::Sql;
 use sendready::store::{Db, Store, StoreError};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, SqlSafeStr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -16,10 +19,35 @@ use uuid::Uuid;
 
 use crate::store::world::{Place, World, at, id, on_both};
 
-on_both!(answers);
+on_both!(answers, every_statement_is_kept);
 
 async fn answers(world: World) {
     world.store.ping().await.unwrap();
+}
+
+/// Whatever a connection has prepared it need not prepare again: none makes room for another.
+async fn every_statement_is_kept(world: World) {
+    let statements = sendready::store::statements();
+    let of = |text: fn(&Sql) -> &'static str| statements.iter().map(text).collect::<BTreeSet<_>>();
+    let (kept, all) = match world.store.db() {
+        Db::Postgres(pool) => {
+            let (mut connection, texts) = (pool.acquire().await.unwrap(), of(|statement| statement.postgres));
+            for text in &texts {
+                connection.prepare(text.into_sql_str()).await.unwrap();
+            }
+            (connection.cached_statements_size(), texts.len())
+        }
+        // Its thread counts what it keeps after it has answered: when it has answered once more, it has counted.
+        Db::Sqlite(pool) => {
+            let (mut connection, texts) = (pool.acquire().await.unwrap(), of(|statement| statement.sqlite));
+            for text in &texts {
+                connection.prepare(text.into_sql_str()).await.unwrap();
+            }
+            connection.ping().await.unwrap();
+            (connection.cached_statements_size(), texts.len())
+        }
+    };
+    assert!(kept >= all, "{kept} of {all} are kept: raise STATEMENTS_MAX");
 }
 
 #[tokio::test]

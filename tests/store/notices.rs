@@ -48,7 +48,7 @@ async fn rows(world: &World, line: &mut Line) -> Vec<Rows> {
 }
 
 /// The columns of `email_domains` that the records document does not show: their changes are not told.
-const NOT_SHOWN: [&str; 24] = [
+const NOT_SHOWN: [&str; 26] = [
     "domain_age_days",
     "reputation_score",
     "daily_send_limit",
@@ -61,6 +61,8 @@ const NOT_SHOWN: [&str; 24] = [
     "last_success_at",
     "next_check_at",
     "check_reason",
+    "claims_check_at",
+    "claims_earliest_at",
     "check_again_at",
     "lease_until",
     "lease_token",

@@ -17,6 +17,7 @@ on_both!(
     webhooks_walk_indexes,
     who_changed_what_walks_indexes,
     ownership_walks_indexes,
+    abandoned_domains_walk_indexes,
     outside_facts_walk_indexes,
     the_console_walks_indexes
 );
@@ -431,6 +432,35 @@ async fn ownership_walks_indexes(world: World) {
     let early = quoted(&at(-90).to_rfc3339());
     let prune = plan(&world, "ownership::PRUNE", &[early, "500".to_owned()]).await;
     walks(&prune, &["idx_sendready_ownership_claims_expires"]);
+}
+
+/// Few among many deleted domains are claimed, and few of those are due.
+async fn abandoned_domains_walk_indexes(world: World) {
+    fill(&world).await;
+    let cast = if matches!(world.place, Place::Postgres(_)) { "::timestamptz" } else { "" };
+    let (past, future) = (format!("'{}'{cast}", at(-60).to_rfc3339()), format!("'{}'{cast}", at(99_999).to_rfc3339()));
+    world
+        .run(&format!(
+            "UPDATE email_domains SET deleted_at = {past}, claims_check_at = CASE WHEN domain LIKE 'd12__.example' THEN {past} \
+             WHEN domain LIKE 'd13__.example' THEN {future} END WHERE domain LIKE 'd1%'"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let now = quoted(&at(0).to_rfc3339());
+    let parameters = [now.clone(), quoted(&at(60).to_rfc3339()), literal(&world, 7), "10".to_owned()];
+    walks(&plan(&world, "abandoned::LEND", &parameters).await, &["idx_sendready_domains_abandoned", DEDICATED]);
+    let key = match world.place {
+        Place::Sqlite(_) => "sqlite_autoindex_email_domains_1",
+        Place::Postgres(_) => "email_domains_pkey",
+    };
+    for (name, parameters) in [
+        ("abandoned::GET_LOCKED", vec![literal(&world, 8)]),
+        ("abandoned::GET_HELD", vec![literal(&world, 8), literal(&world, 7)]),
+        ("abandoned::LOOK_SOON", vec![literal(&world, 8), now.clone()]),
+        ("abandoned::LOOK_AGAIN", vec![literal(&world, 8), now.clone(), now]),
+    ] {
+        walks(&plan(&world, name, &parameters).await, &[key]);
+    }
 }
 
 /// The console's counts read indexes alone; of the history it reads a day.

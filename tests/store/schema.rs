@@ -19,7 +19,7 @@ on_both_bare!(
 );
 
 /// Our migrations, behind the platform's two.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "018_service",
     "019_staged",
     "020_breaker",
@@ -32,6 +32,7 @@ const OURS: [&str; 13] = [
     "027_outside_facts",
     "028_told_rows",
     "029_console",
+    "030_abandoned",
     "031_hot_counters",
 ];
 

@@ -8,6 +8,7 @@ pub mod process;
 pub mod receiver;
 pub mod shown;
 pub mod unbound;
+pub mod vantages;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

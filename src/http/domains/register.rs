@@ -64,7 +64,7 @@ pub(in crate::http) struct Registered {
 /// Register a domain.
 ///
 /// A first check is due at once; poll its records to follow it. What a client's key registers stays `pending` until its
-/// `ownership` record is published. A name that another client has is refused; where that client has proven nothing, the
+/// `ownership` record is published. A name that another client has, or had, is refused; where that client has proven nothing, the
 /// refusal's `ownership` says what to publish to be given the domain. Ask again then: it is looked at soon.
 #[utoipa::path(post, path = "/v1/domains", tag = "domains", request_body = NewDomain, responses(
     (status = 201, description = "The domain and what to publish.", body = Registered, headers(("location" = String, description = "Where it is."))),

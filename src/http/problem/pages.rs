@@ -4,6 +4,7 @@ use axum::extract::Path;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 
+use crate::http::markup::{escape, marked};
 use crate::http::problem::{Kind, Problem};
 
 /// The page of one kind, as Markdown.
@@ -74,15 +75,15 @@ fn html(markdown: &str) -> String {
     let mut body = String::new();
     for block in markdown.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
         if let Some(heading) = block.strip_prefix("## ") {
-            body.push_str(&format!("<h2>{}</h2>\n", inline(heading)));
+            body.push_str(&format!("<h2>{}</h2>\n", marked(heading)));
         } else if let Some(heading) = block.strip_prefix("# ") {
-            body.push_str(&format!("<h1>{}</h1>\n", inline(heading)));
+            body.push_str(&format!("<h1>{}</h1>\n", marked(heading)));
         } else if block.starts_with("* ") {
             let items: Vec<String> =
-                block.trim_start_matches("* ").split("\n* ").map(|item| format!("<li>{}</li>", inline(item))).collect();
+                block.trim_start_matches("* ").split("\n* ").map(|item| format!("<li>{}</li>", marked(item))).collect();
             body.push_str(&format!("<ul>{}</ul>\n", items.concat()));
         } else {
-            body.push_str(&format!("<p>{}</p>\n", inline(block)));
+            body.push_str(&format!("<p>{}</p>\n", marked(block)));
         }
     }
     format!(
@@ -91,25 +92,6 @@ fn html(markdown: &str) -> String {
          code{{font-family:ui-monospace,monospace}}</style></head>\n<body><main>\n{body}</main></body></html>\n",
         escape(title)
     )
-}
-
-/// Text with `code` marked.
-fn inline(text: &str) -> String {
-    let mut shown = String::new();
-    for (index, part) in text.split('`').enumerate() {
-        let part = escape(part);
-        if index % 2 == 1 {
-            shown.push_str(&format!("<code>{part}</code>"));
-        } else {
-            shown.push_str(&part);
-        }
-    }
-    shown
-}
-
-/// Text as HTML shows it, also in an attribute.
-pub(in crate::http) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

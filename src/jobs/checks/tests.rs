@@ -8,16 +8,18 @@ use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::dns::Resolver;
 use crate::dns::zone_text::ZoneText;
-use crate::jobs::checks::{Pulse, Running, Worker, is_sweep, run};
+use crate::jobs::checks::{LOOK_INTERVAL, Pulse, Running, Worker, is_sweep, run};
 use crate::jobs::prune;
 use crate::sending::tier::Tier;
+use crate::service::Caller;
 use crate::service::tests::{World, good, registration};
+use crate::store::Role;
 use crate::verify::evidence::{Question, Reply};
 use crate::verify::standing::Status;
 
@@ -312,4 +314,44 @@ async fn a_look_while_all_slots_are_taken_forgets_nothing() {
     assert!(running.leased.backlog);
     assert!(!worker.fill(&mut running).await.unwrap(), "there is no room");
     assert!(running.leased.backlog, "and more is due than there was room for");
+}
+
+/// Deleted domains that others claim get a quarter of the slots, and no look of their own sooner than after a second.
+#[tokio::test]
+async fn deleted_domains_that_are_claimed_have_their_share() {
+    let world = World::with(|settings| settings.concurrency = 8).await;
+    let (holder, other) = (world.client(Tier::Dominance).await, world.client(Tier::Dominance).await);
+    for number in 0..4 {
+        let name = format!("claimed{number}.test");
+        let held = world.service.domain_register(&of_client(holder.id), &registration(holder.id, &name)).await.unwrap();
+        world.service.domain_delete(&world.operator, held.row.id).await.unwrap();
+        let refused = world.service.domain_register(&of_client(other.id), &registration(other.id, &name)).await;
+        assert!(refused.unwrap_err().to_string().contains("publish `ownership`"));
+    }
+    let (_, zones) = many(&world, 12).await;
+    let gate = Gate::of(zones, 0);
+    let (worker, mut running) = idle(&world, gate.clone());
+    worker.fill(&mut running).await.unwrap();
+    assert_eq!((running.abandoned_count(), running.leased.count()), (2, 8), "the others are checks");
+    assert!(running.leased.backlog);
+    gate.open.add_permits(10_000);
+    while running.leased.count() > 0 {
+        running.leased.next().await;
+    }
+    running.abandoned_at = Some(Instant::now() + SOON);
+    worker.fill(&mut running).await.unwrap();
+    assert_eq!(running.abandoned_count(), 0, "not yet");
+    while running.leased.count() > 0 {
+        running.leased.next().await;
+    }
+    running.abandoned_at = Instant::now().checked_sub(LOOK_INTERVAL);
+    worker.fill(&mut running).await.unwrap();
+    assert_eq!((running.abandoned_count(), running.leased.count()), (2, 2), "the other two");
+    while running.leased.count() > 0 {
+        running.leased.next().await;
+    }
+}
+
+fn of_client(client_id: Uuid) -> Caller {
+    Caller { key_id: Uuid::nil(), role: Role::Client, client_id: Some(client_id), domain_id: None }
 }

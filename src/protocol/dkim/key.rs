@@ -85,7 +85,7 @@ pub enum KeyFault {
     #[error("the key is not base64 (RFC 4648 §4)")]
     NotBase64,
     /// The beginning of a key whose end is missing.
-    #[error("the key is cut off: it says that it has {octets_wanted} octets, and {octets} are there")]
+    #[error("the key is cut off: it has {octets} of the {octets_wanted} octets that it says it has")]
     Truncated {
         /// Octets that are there.
         octets: usize,
@@ -434,7 +434,7 @@ mod tests {
         check("nothing", "  ", "error: there is no key");
         check("no base64", "hello world!", "error: the key is not base64");
         check("base64 of something", "aGVsbG8gd29ybGQh", "error: the text is base64, but not of");
-        check("cut after four", &SPKI[..100], "error: the key is cut off: it says that it has 162 octets, and 75");
+        check("cut after four", &SPKI[..100], "error: the key is cut off: it has 75 of the 162 octets that it");
         check("cut anywhere", &SPKI[..101], "error: the key is cut off");
         check("a megabyte", &"A".repeat(1 << 20), "error: the text is longer");
         check(

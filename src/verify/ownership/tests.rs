@@ -14,7 +14,7 @@ fn name(text: &str) -> Name {
 fn challenge() -> Challenge {
     let domain = Domain::parse("example.com").unwrap();
     let claims = vec![FIRST.to_owned(), SECOND.to_owned()];
-    Challenge { name: name_of(&domain).unwrap(), domain, value: OWN.to_owned(), claims }
+    Challenge { name: name_of(&domain).unwrap(), domain, value: Some(OWN.to_owned()), claims }
 }
 
 /// Texts as DNS has them; without any, there is no such name.
@@ -106,6 +106,21 @@ fn another_gets_it_by_the_servers_word() {
     check("the holder has published just now", &[txt(&[FIRST])], Some(&[txt(&[FIRST, OWN])]), "valid [] []");
     let both = "mismatch [\"ownership.mismatch\"] [\"first\", \"second\"]";
     check("who asked first", &[txt(&[])], Some(&[txt(&[SECOND, FIRST])]), both);
+}
+
+#[test]
+fn where_nobody_holds_it_only_those_who_ask_count() {
+    let deserted = Challenge { value: None, ..challenge() };
+    let claimed = |caches: Answer, servers: &[Answer]| match judge(&deserted, &evidence(&[caches], Some(servers))) {
+        Step::Done(report) => (report.verdict, report.claimed),
+        step => panic!("{step:?}"),
+    };
+    assert!(matches!(judge(&deserted, &evidence(&[txt(&[FIRST])], None)), Step::Confirm(_)), "by the servers' word");
+    let both = vec![FIRST.to_owned(), SECOND.to_owned()];
+    assert_eq!(claimed(txt(&[]), &[txt(&[OWN, SECOND, FIRST])]), (Verdict::Mismatch, both), "whatever else is there");
+    assert_eq!(claimed(txt(&[OWN]), &[txt(&[OWN])]), (Verdict::Mismatch, Vec::new()), "he has given it up");
+    assert_eq!(claimed(txt(&[FIRST]), &[txt(&[])]), (Verdict::Missing, Vec::new()));
+    assert_eq!(claimed(txt(&[]), &[txt(&[FIRST]), txt(&[])]).0, Verdict::Unknown);
 }
 
 #[test]

@@ -295,6 +295,7 @@ impl Spread {
                 _ => "Your name server has it".to_owned(),
             },
             Some(published) if published.count == 0 => format!("None of {} name servers has it", published.of),
+            Some(published) if published.count == 1 => format!("1 of {} name servers has it", published.of),
             Some(published) => format!("{} of {} name servers have it", published.count, published.of),
         };
         let text = match (&by, known.visible, known.published) {

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 
+use crate::plural::counted;
 use crate::service::records::RecordsView;
 use crate::service::requirements::RequirementsSource;
 use crate::verify::evidence::RecordType;
@@ -118,8 +119,9 @@ pub(super) fn trouble() -> (&'static str, Vec<String>) {
 
 /// Somebody pressed the button too often.
 pub(super) fn too_often(seconds: u64) -> Note {
+    let wait = counted(seconds, "second", "seconds");
     let text = format!(
-        "We were asked several times within a minute. You can ask again in {seconds} seconds; until then there is nothing \
+        "We were asked several times within a minute. You can ask again in {wait}; until then there is nothing \
          you need to do, for we look by ourselves too."
     );
     Note::new(Tone::Warn, "We are on it already", text)
@@ -177,8 +179,8 @@ pub(super) fn headline(records: &RecordsView, count: Count) -> Note {
         return Note::new(Tone::Wait, "Looking for the first time", text);
     }
     if count.to_do > 0 {
-        let (are, them) = if count.to_do == 1 { ("record is", "it") } else { ("records are", "them") };
-        let title = format!("{} of {} {are} still to publish", count.to_do, count.all);
+        let (are, them) = if count.to_do == 1 { ("is", "it") } else { ("are", "them") };
+        let title = format!("{} of {} {are} still to publish", count.to_do, counted(count.all, "record", "records"));
         let text = format!("Add or change {them} as shown below, then press “Check now”. We also look by ourselves.");
         return Note::new(Tone::Bad, title, text);
     }

@@ -62,6 +62,47 @@ async fn story(database: &str) {
     assert_eq!((status, &again["ownership"]), (409, &Value::Null), "who has proven it keeps it: {again:#}");
 }
 
+/// What is deleted without proof is the owner's as soon as his is published, also when it is deleted after he asked.
+async fn of_a_deleted_domain(database: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start();
+    let serve = world.serve(folder.path(), database);
+    let (_, squatters) = client(&serve, folder.path(), database, "Squatter").await;
+    let (owner, owners) = client(&serve, folder.path(), database, "Owner").await;
+    let (_, held) = serve.api_as(&squatters, "POST", "/v1/domains", Some(body())).await;
+    let path = format!("/v1/domains/{}", text(&held, "id"));
+    assert_eq!(serve.api_as(&squatters, "DELETE", &path, None).await.0, 204);
+
+    let (status, refused) = serve.api_as(&owners, "POST", "/v1/domains", Some(body())).await;
+    assert_eq!((status, text(&refused, "type")), (409, "/problems/domain-taken"), "{refused:#}");
+    // Registered again and given up once more, it is still his who proves it.
+    assert_eq!(serve.api_as(&squatters, "POST", "/v1/domains", Some(body())).await.0, 201);
+    assert_eq!(serve.api_as(&squatters, "DELETE", &path, None).await.0, 204);
+    world.publish_txt("_sendready-challenge", text(&refused["ownership"], "value"));
+    let (_, again) = serve.api_as(&owners, "POST", "/v1/domains", Some(body())).await;
+    assert!(again["ownership"].is_null() || again["ownership"]["value"] == refused["ownership"]["value"], "{again:#}");
+    let records = format!("{path}/records");
+    let taken = serve.until(&records, "the takeover", |status, _| status == 200).await;
+    assert_eq!((&taken["client_id"], &taken["ownership"]["verified"]), (&json!(owner), &json!(true)), "{taken:#}");
+    let missing = serve.until(&records, "the first check", |_, body| body["checked_at"].is_string()).await;
+    world.publish(&missing_without_key(&missing));
+    world.publish_key("s1");
+    let done = serve.until(&records, "activity", |_, body| body["status"] == "active").await;
+    assert!(all_valid(&done), "{done:#}");
+    assert_eq!(serve.api_as(&squatters, "GET", &path, None).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_deleted_domain_on_sqlite() {
+    of_a_deleted_domain("sqlite:deleted.db").await;
+}
+
+#[tokio::test]
+async fn a_deleted_domain_on_postgresql() {
+    let database = Database::empty().await;
+    of_a_deleted_domain(&database.url).await;
+}
+
 /// Without the DKIM record, whose value only its owner knows.
 fn missing_without_key(records: &Value) -> Value {
     let all = records["records"].as_array().unwrap();

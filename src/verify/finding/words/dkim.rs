@@ -1,5 +1,6 @@
 //! English for findings about DKIM keys.
 
+use crate::plural::counted;
 use crate::verify::evidence::RecordType;
 use crate::verify::finding::dkim::{DkimFinding, strings_of};
 use crate::verify::finding::words::Place;
@@ -110,7 +111,8 @@ pub(super) fn message(finding: &DkimFinding) -> String {
             "There is a sound key. Which key it must be is not known here, so only its soundness was judged.".to_owned()
         }
         DkimFinding::Key { algorithm, bits, fingerprint, octets, strings } => format!(
-            "The key is {algorithm} with {bits} bits, fingerprint {fingerprint}; its record has {octets} octets in {strings} string(s)."
+            "The key is {algorithm} with {bits} bits, fingerprint {fingerprint}; its record has {octets} octets in {}.",
+            counted(*strings, "string", "strings")
         ),
         DkimFinding::TargetMissing { target, why } => {
             format!(

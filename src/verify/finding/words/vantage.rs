@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use crate::plural::counted;
 use crate::verify::finding::vantage::VantageFinding;
 use crate::verify::finding::words::Place;
 
@@ -18,8 +19,9 @@ pub(super) fn message(finding: &VantageFinding) -> String {
             listed(resolvers)
         ),
         VantageFinding::ShortTtl { question, ttl_seconds, .. } => format!(
-            "{question} may be kept for {ttl_seconds} seconds only (TTL): receivers ask for it again with almost every message, and a \
-             short failure of the name servers is felt at once (RFC 1912 §2.2)."
+            "{question} may be kept for {} only (TTL): receivers ask for it again with almost every message, and a \
+             short failure of the name servers is felt at once (RFC 1912 §2.2).",
+            counted(*ttl_seconds, "second", "seconds")
         ),
         VantageFinding::DelegationMismatch { zone, delegated, own, .. } => format!(
             "The zone above {zone} delegates it to {}, but the zone itself names {}: which of them is asked is chance.",

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::plural::counted;
 use crate::service::overview::DomainDelivery;
 use crate::service::setup_links::SetupLinkRow;
 use crate::service::{CheckRow, EventRow};
@@ -21,7 +22,7 @@ pub(in crate::web::console) struct CheckLine {
     pub(in crate::web::console) reason: &'static str,
     pub(in crate::web::console) verdicts: Vec<(&'static str, Mark)>,
     pub(in crate::web::console) changes: Vec<String>,
-    pub(in crate::web::console) questions: u32,
+    pub(in crate::web::console) questions: String,
     pub(in crate::web::console) took_ms: u32,
 }
 
@@ -42,7 +43,7 @@ impl CheckLine {
             reason: check.reason.as_str(),
             verdicts: Purpose::ALL.map(verdict).into(),
             changes: changes(&check.changes),
-            questions: check.questions,
+            questions: counted(check.questions, "question", "questions"),
             took_ms: check.took_ms,
         }
     }
@@ -65,8 +66,7 @@ fn changes(changes: &Value) -> Vec<String> {
     }
     match changes.get("bound").and_then(Value::as_array).map(Vec::len) {
         None | Some(0) => {}
-        Some(1) => said.push("1 staged record binds now".to_owned()),
-        Some(count) => said.push(format!("{count} staged records bind now")),
+        Some(count) => said.push(format!("{} now", counted(count, "staged record binds", "staged records bind"))),
     }
     said
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::plural::counted;
 use crate::sending::mailbox::MailboxStatus;
 use crate::sending::warmup::{LAST_DAY, daily_limit_on};
 use crate::service::{Caller, Error, MailboxRow, Service, WarmupStatsRow};
@@ -92,5 +93,6 @@ fn sent(stats: &[WarmupStatsRow]) -> Option<(Vec<Bar>, String)> {
     let counts: Vec<u64> = stats.iter().map(|day| u64::try_from(day.emails_sent).unwrap_or(0)).collect();
     let (total, most) = (counts.iter().sum::<u64>(), counts.iter().max()?);
     let bars = chart::columns(&counts.iter().map(|count| vec![(*count, "is-accent")]).collect::<Vec<_>>());
-    Some((bars, format!("{total} sent on {} reported days, at most {most} on one.", counts.len())))
+    let days = counted(counts.len(), "reported day", "reported days");
+    Some((bars, format!("{total} sent on {days}, at most {most} on one.")))
 }

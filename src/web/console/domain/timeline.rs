@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::plural::counted;
 use crate::service::CheckRow;
 use crate::verify::purpose::Purpose;
 use crate::verify::standing::Flags;
@@ -25,7 +26,7 @@ pub(super) struct Timeline {
     pub(super) strips: Vec<Strip>,
     /// When each check was made.
     pub(super) ticks: Vec<Bar>,
-    pub(super) count: usize,
+    pub(super) checks: String,
     pub(super) from: Moment,
 }
 
@@ -52,7 +53,7 @@ impl Timeline {
                 id: purpose.as_str(),
                 label: words::purpose(purpose),
                 bars: chart::strip(&stretches, from, now, STRIP_HEIGHT),
-                told: format!("Now {state}; it fell {falls} times in the time shown."),
+                told: format!("Now {state}; it fell {} in the time shown.", counted(falls, "time", "times")),
             }
         };
         let tick = |check: &CheckRow| Bar {
@@ -65,7 +66,7 @@ impl Timeline {
         Some(Timeline {
             strips: Purpose::ALL.map(strip).into(),
             ticks: checks.iter().map(tick).collect(),
-            count: checks.len(),
+            checks: counted(checks.len(), "check", "checks"),
             from: Moment::of(from, now),
         })
     }
