@@ -85,7 +85,8 @@ async fn known(
         (Recalled::Seen, _) | (Recalled::New, None) => {}
     }
     let refused = |problem: Problem| Box::new(problem.into_response());
-    match service.authenticate(secret).await {
+    // In a box of its own: who is recalled does not carry it along.
+    match Box::pin(service.authenticate(secret)).await {
         Ok(Some(caller)) => Ok(Some(caller)),
         Ok(None) => Err(refused(unknown_key())),
         Err(fault) => Err(refused(Problem::from(fault))),

@@ -1,7 +1,7 @@
 //! Who asks: from the `Authorization` header to a [`Caller`], and from a path to ids.
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRef, FromRequestParts, Path};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -100,7 +100,7 @@ pub(super) async fn authenticated(parts: &Parts, state: &AppState) -> Result<Cal
     // Asked at the door already, where there was a key.
     let caller = match parts.extensions.get::<Admitted>() {
         Some(Admitted(caller)) => *caller,
-        None => caller_of(&Service::from_ref(state), bearer(&parts.headers)?).await?,
+        None => Box::pin(caller_of(&state.service, bearer(&parts.headers)?)).await?,
     };
     if let Some(whose) = parts.extensions.get::<Whose>() {
         whose.note(caller.key_id, caller.client_id);

@@ -161,9 +161,13 @@ impl Onlooker {
     pub async fn view(&mut self) -> Result<Arc<RecordsView>, Problem> {
         // Before it is read: what changes afterwards is told.
         self.changes.mark_unchanged();
-        let Looker(caller) = Looker::of(&self.service, bearer(&self.headers)?).await?;
-        let asks = self.began.elapsed() < ASKS_FOR;
-        Ok(self.service.records_told(&caller, self.domain_id, asks).await?)
+        // In a box, for as long as it takes: thousands wait, and few look.
+        Box::pin(async {
+            let Looker(caller) = Looker::of(&self.service, bearer(&self.headers)?).await?;
+            let asks = self.began.elapsed() < ASKS_FOR;
+            Ok(self.service.records_told(&caller, self.domain_id, asks).await?)
+        })
+        .await
     }
 
     /// The records once `is_known` knows them no more, or what they are at `until` or when the process is to stop.

@@ -1,6 +1,7 @@
 //! Records and status (contract §3.3): what onboarding polls, and asking for a check.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -55,11 +56,25 @@ pub(super) async fn records(
 ) -> Result<Response, Problem> {
     let wait = query.wait();
     query.end()?;
+    if wait.is_none()
+        && let Some(tag) = known_tag(&service, &caller, id, &headers)?
+    {
+        return Ok(not_modified(&tag));
+    }
+    // In a box of its own: nearly every poll has ended above, and does not carry this along.
+    Box::pin(told(service, caller, id, wait, headers)).await
+}
+
+/// The answer of somebody who has something to learn, or has to wait for it.
+async fn told(
+    service: Service,
+    caller: Caller,
+    id: Uuid,
+    wait: Option<Duration>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let seen = match wait {
-        None => match look(&service, &caller, id, &headers).await? {
-            Ok(seen) => seen,
-            Err(tag) => return Ok(not_modified(&tag)),
-        },
+        None => look(&service, &caller, id).await?,
         Some(wait) => {
             let mut onlooker = Onlooker::new(service, &headers, id);
             onlooker.see_other_than(|tag| etag::is_known(&headers, tag), Instant::now() + wait).await?
@@ -71,26 +86,23 @@ pub(super) async fn records(
     Ok(seen.into_response())
 }
 
-/// What there is to see at once; only its tag where the caller has it already, and that is known without asking.
-async fn look(
-    service: &Service,
-    caller: &Caller,
-    id: Uuid,
-    headers: &HeaderMap,
-) -> Result<Result<Seen, Arc<str>>, Problem> {
-    if headers.contains_key(IF_NONE_MATCH)
-        && let Some(tag) = service.records_tag(caller, id)?
-        && etag::is_known(headers, &tag)
-    {
-        return Ok(Err(tag));
+/// The tag of the document that the caller has already, where that is known without asking.
+fn known_tag(service: &Service, caller: &Caller, id: Uuid, headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return Ok(None);
     }
+    Ok(service.records_tag(caller, id)?.filter(|tag| etag::is_known(headers, tag)))
+}
+
+/// What there is to see at once.
+async fn look(service: &Service, caller: &Caller, id: Uuid) -> Result<Seen, Problem> {
     let ticket = service.records_ticket(id);
     let view = service.records(caller, id).await?;
     let seen = Seen::of(&view)?;
     if let Some(ticket) = ticket {
         service.records_note(ticket, &view, &seen.tag);
     }
-    Ok(Ok(seen))
+    Ok(seen)
 }
 
 fn not_modified(tag: &str) -> Response {

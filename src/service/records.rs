@@ -150,7 +150,7 @@ impl Service {
         let judged = match self.judgements.get(&row, breaker_open) {
             Some(judged) => judged,
             None => {
-                let (judged, is_of_row) = self.judge(&row).await?;
+                let (judged, is_of_row) = Box::pin(self.judge(&row)).await?;
                 let judged = Arc::new(judged);
                 if is_of_row {
                     self.judgements.put(Basis::of(&row, breaker_open), &judged);

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -31,20 +30,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection that nobody uses is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A connection that was used so lately is taken to stand by whoever is [`trusting`].
-const TRUSTED_IDLE: Duration = Duration::from_millis(100);
-
-tokio::task_local! {
-    /// There where the call under way is [`trusting`].
-    static TRUSTING: ();
-}
-
-/// Makes a read without asking first whether a connection that was used a moment ago still stands: under load that would
-/// double each look-up. Where it fell meanwhile the read fails, and is to be made again without this.
-pub(in crate::store) async fn trusting<T>(read: impl Future<Output = T>) -> T {
-    TRUSTING.scope((), read).await
-}
 
 /// PostgreSQL has a process for each, and other replicas want some too.
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
@@ -95,17 +80,6 @@ fn postgres(url: &str) -> Result<Db, StoreError> {
         .max_connections(POSTGRES_CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, last| {
-            let is_trusted = TRUSTING.try_with(|()| ()).is_ok() && last.idle_for < TRUSTED_IDLE;
-            Box::pin(async move {
-                if !is_trusted {
-                    // One that has fallen is thrown away, and the next is taken.
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
         // Not as a start-up option: connection poolers refuse those that they do not know.
         .after_connect(|connection, _| {
             Box::pin(async move {

@@ -105,7 +105,35 @@ macro_rules! statements {
     (@sqlite [$($part:expr),+] [$($other:expr),+]) => { concat!($($other),+) };
 }
 
-pub(crate) use {db, statements, tx};
+/// Declares a row that is read by the places of its columns, which are those of its fields: looking up forty names for
+/// each row takes longer than all else that is done with it. Tests compare the names all the same.
+macro_rules! rows_in_order {
+    ($(#[$meta:meta])* $visible:vis struct $name:ident { $($field:ident: $kind:ty,)* }) => {
+        $(#[$meta])*
+        $visible struct $name {
+            $($field: $kind,)*
+        }
+
+        impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for $name
+        where
+            usize: sqlx::ColumnIndex<R>,
+            $($kind: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,)*
+        {
+            fn from_row(row: &'r R) -> Result<$name, sqlx::Error> {
+                let mut place = 0_usize;
+                $(
+                    debug_assert_eq!(row.columns().get(place).map(sqlx::Column::name), Some(stringify!($field)));
+                    let $field = row.try_get(place)?;
+                    place += 1;
+                )*
+                debug_assert!(place <= row.columns().len());
+                Ok($name { $($field),* })
+            }
+        }
+    };
+}
+
+pub(crate) use {db, rows_in_order, statements, tx};
 
 /// Waits for a call no longer than [`CALL_TIME_MAX`]. PostgreSQL ends a slow statement by itself; this is for a
 /// server that has fallen silent, of which nobody is told.

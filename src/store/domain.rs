@@ -18,8 +18,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use uuid::Uuid;
 
 use crate::protocol::domain::Domain;
-use crate::store::connect::trusting;
-use crate::store::db::{Sql, Tx, db, statements, tx};
+use crate::store::db::{Db, Sql, Tx, db, in_time, rows_in_order, statements, tx};
 use crate::store::requirements::{Requirements, RowRequirements};
 use crate::store::{CheckReason, Store, StoreError};
 use crate::verify::purpose::Purpose;
@@ -259,47 +258,49 @@ statements! {
         => list!("lower(domain) >= $6 AND lower(domain) < $7 AND client_id = $8 AND ");
 }
 
-#[derive(sqlx::FromRow)]
-pub(in crate::store) struct Row {
-    id: Uuid,
-    client_id: Uuid,
-    domain: String,
-    provider: String,
-    dns_configured: Option<bool>,
-    spf_valid: Option<bool>,
-    dkim_valid: Option<bool>,
-    dmarc_valid: Option<bool>,
-    mx_valid: Option<bool>,
-    domain_age_days: Option<i32>,
-    reputation_score: Option<f64>,
-    daily_send_limit: Option<i32>,
-    current_daily_sends: Option<i32>,
-    status: Option<String>,
-    infraforge_domain_id: Option<String>,
-    smartlead_domain_id: Option<String>,
-    created_at: Option<DateTime<Utc>>,
-    updated_at: Option<DateTime<Utc>>,
-    deleted_at: Option<DateTime<Utc>>,
-    last_checked_at: Option<DateTime<Utc>>,
-    last_success_at: Option<DateTime<Utc>>,
-    next_check_at: Option<DateTime<Utc>>,
-    check_reason: Option<String>,
-    lease_until: Option<DateTime<Utc>>,
-    degraded_since: Option<DateTime<Utc>>,
-    suspends_at: Option<DateTime<Utc>>,
-    suspended_reason: Option<String>,
-    recovering_since: Option<DateTime<Utc>>,
-    stale_since: Option<DateTime<Utc>>,
-    verified_at: Option<DateTime<Utc>>,
-    pending_since: Option<DateTime<Utc>>,
-    requirements: Option<String>,
-    binding: Option<String>,
-    dedicated_ips: Option<String>,
-    evidence_digest: Option<String>,
-    malformed: Option<String>,
-    ownership_value: Option<String>,
-    ownership_proven_at: Option<DateTime<Utc>>,
-    history_after: Option<Uuid>,
+rows_in_order! {
+    /// A row as it comes, in the order of `domain_columns!`.
+    pub(in crate::store) struct Row {
+        id: Uuid,
+        client_id: Uuid,
+        domain: String,
+        provider: String,
+        dns_configured: Option<bool>,
+        spf_valid: Option<bool>,
+        dkim_valid: Option<bool>,
+        dmarc_valid: Option<bool>,
+        mx_valid: Option<bool>,
+        domain_age_days: Option<i32>,
+        reputation_score: Option<f64>,
+        daily_send_limit: Option<i32>,
+        current_daily_sends: Option<i32>,
+        status: Option<String>,
+        infraforge_domain_id: Option<String>,
+        smartlead_domain_id: Option<String>,
+        created_at: Option<DateTime<Utc>>,
+        updated_at: Option<DateTime<Utc>>,
+        deleted_at: Option<DateTime<Utc>>,
+        last_checked_at: Option<DateTime<Utc>>,
+        last_success_at: Option<DateTime<Utc>>,
+        next_check_at: Option<DateTime<Utc>>,
+        check_reason: Option<String>,
+        lease_until: Option<DateTime<Utc>>,
+        degraded_since: Option<DateTime<Utc>>,
+        suspends_at: Option<DateTime<Utc>>,
+        suspended_reason: Option<String>,
+        recovering_since: Option<DateTime<Utc>>,
+        stale_since: Option<DateTime<Utc>>,
+        verified_at: Option<DateTime<Utc>>,
+        pending_since: Option<DateTime<Utc>>,
+        requirements: Option<String>,
+        binding: Option<String>,
+        evidence_digest: Option<String>,
+        malformed: Option<String>,
+        ownership_value: Option<String>,
+        ownership_proven_at: Option<DateTime<Utc>>,
+        history_after: Option<Uuid>,
+        dedicated_ips: Option<String>,
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -407,16 +408,16 @@ impl Store {
     /// [`StoreError`].
     pub async fn domain_shown(&self, id: Uuid) -> Result<Option<(DomainRow, bool)>, StoreError> {
         const OPERATION: &str = "domain_shown";
-        let shown = match trusting(self.shown(id)).await {
-            Err(_) => self.shown(id).await,
-            shown => shown,
-        };
-        let shown = shown.map_err(StoreError::at(OPERATION))?;
+        // As `db!` has it, but this is asked for every read.
+        let shown: Option<ShownRow> = match &self.db {
+            Db::Postgres(pool) => self.readers.read_one(pool, GET_SHOWN.postgres, id).await,
+            Db::Sqlite(pool) => {
+                let sql = GET_SHOWN.sqlite;
+                in_time(sqlx::query_as(sql).bind(id).fetch_optional(pool)).await
+            }
+        }
+        .map_err(StoreError::at(OPERATION))?;
         shown.map(|shown| Ok((shown.row.read(OPERATION)?, shown.breaker_open))).transpose()
-    }
-
-    async fn shown(&self, id: Uuid) -> Result<Option<ShownRow>, sqlx::Error> {
-        db!(&self.db, GET_SHOWN, |sql, pool| sqlx::query_as(sql).bind(id).fetch_optional(pool).await)
     }
 
     /// The row of a name, deleted ones too. A row in the normal spelling goes before others of the same name.

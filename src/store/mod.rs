@@ -38,6 +38,7 @@ pub mod organization;
 pub mod overview;
 pub mod ownership;
 pub mod prune;
+mod readers;
 pub mod readiness;
 pub mod receipt;
 pub mod reputation;
@@ -92,6 +93,7 @@ pub use webhook_word::Announced;
 
 use crate::store::connect::IfAbsent;
 use crate::store::db::{Sql, db, statements};
+use crate::store::readers::Readers;
 use crate::store::send_queue::SendQueue;
 
 pub use crate::verify::evidence::stored::Stored as StoredEvidence;
@@ -104,6 +106,8 @@ pub struct Store {
     origin: Arc<str>,
     /// Who waits for sends.
     sends: Arc<SendQueue>,
+    /// Connections for what is read most.
+    readers: Readers,
 }
 
 statements! {
@@ -134,7 +138,7 @@ impl Store {
 
     async fn over(db: Db) -> Result<Store, StoreError> {
         let origin = notice::origin(&db).await?;
-        Ok(Store { db, origin, sends: Arc::default() })
+        Ok(Store { db, origin, sends: Arc::default(), readers: Readers::default() })
     }
 
     /// Which database it is, for whoever must speak to it directly.

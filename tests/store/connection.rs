@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sendready::sending::tier::Tier;
 use sendready::store::connect::CALL_TIME_MAX;
 use sendready::store::db::Sql;
@@ -60,6 +61,22 @@ async fn the_next_call_after_a_loss_works() {
         assert!(world.store.domain_shown(Uuid::nil()).await.unwrap().is_none(), "also what asks no connection first");
         assert!(world.store.client_get(client).await.unwrap().is_some());
         world.domain(10 + u128::try_from(second).unwrap(), client, &format!("d{second}.example"), second).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_with_goes_back_to_the_pool() {
+    let world = World::postgres().await;
+    let Db::Postgres(pool) = world.store.db() else { panic!("the worlds are swapped") };
+    for _ in 0..3 {
+        let reads = (0..12).map(|number| world.store.domain_shown(id(number)));
+        assert!(join_all(reads).await.iter().all(|shown| shown.as_ref().unwrap().is_none()));
+        // Nobody reads any more: none is kept at hand.
+        let begun = Instant::now();
+        while pool.num_idle() < usize::try_from(pool.size()).unwrap() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{} of {}", pool.num_idle(), pool.size());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
