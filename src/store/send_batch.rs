@@ -21,7 +21,6 @@ use crate::store::db::{Held, Tx, statements, tx};
 use crate::store::idempotency::KEPT;
 use crate::store::mailbox::{MailboxRow, Row, mailbox_columns, mailbox_select};
 use crate::store::send::{Grant, KeptGrant, Send, SendKey, Sent};
-use crate::store::send_queue::SendQueue;
 use crate::store::settle::time;
 use crate::store::{Store, StoreError};
 
@@ -266,7 +265,7 @@ impl Store {
             None => self.db.hold(OPERATION).await?,
         };
         let done = match connection.begin(OPERATION).await {
-            Ok(tx) => Some(send_within(tx, &self.sends, sends, keys, now).await?),
+            Ok(tx) => Some(send_within(tx, sends, keys, now).await?),
             // It has fallen since the batch before; nothing was asked of it yet.
             Err(_) => None,
         };
@@ -275,7 +274,7 @@ impl Store {
             None => {
                 connection = self.db.hold(OPERATION).await?;
                 let tx = connection.begin(OPERATION).await?;
-                send_within(tx, &self.sends, sends, keys, now).await?
+                send_within(tx, sends, keys, now).await?
             }
         };
         *held = Some(connection);
@@ -286,14 +285,11 @@ impl Store {
 /// The whole transaction.
 async fn send_within(
     mut tx: Tx<'_>,
-    queue: &SendQueue,
     sends: &[SendAsked<'_>],
     keys: Keys,
     now: DateTime<Utc>,
 ) -> Result<Option<Vec<Sent>>, StoreError> {
-    let rows = lock(&mut tx, sends).await?;
-    queue.note_homes(&rows);
-    let locked = Locked::of(rows);
+    let locked = Locked::of(lock(&mut tx, sends).await?);
     let before = match keys {
         Keys::TakenAsNew => BTreeMap::new(),
         Keys::LookedFor => kept(&mut tx, sends, now).await?,
