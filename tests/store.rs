@@ -17,6 +17,7 @@ mod notices;
 mod outside;
 mod ownership;
 mod plans;
+mod remembered;
 mod schedule;
 mod schema;
 mod sending;
