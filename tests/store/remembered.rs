@@ -14,6 +14,7 @@ on_both!(
     a_key_of_another_replica_takes_nothing,
     what_is_refused_is_refused_by_what_stands,
     three_replicas_share_two_domains_to_the_last_send,
+    what_was_planned_on_an_empty_table_walks_its_index_later,
 );
 
 /// How long a statement may stay unseen on a busy machine.
@@ -161,4 +162,30 @@ async fn three_replicas_share_two_domains_to_the_last_send(world: World) {
     assert_eq!(world.count("SELECT CAST(SUM(current_daily_sends) AS BIGINT) FROM email_mailboxes").await, 500);
     assert_eq!(world.count("SELECT CAST(SUM(current_daily_sends) AS BIGINT) FROM email_domains").await, 500);
     assert_eq!(world.count("SELECT count(*) FROM sendready_sends").await, 500);
+}
+
+/// PostgreSQL plans a statement once for a connection; on an empty table it would rather read all of it.
+async fn what_was_planned_on_an_empty_table_walks_its_index_later(world: World) {
+    let Place::Postgres(_) = world.place else { return };
+    const SENDS: i64 = 200;
+    verified(&world).await;
+    key(&world).await;
+    world.run("UPDATE email_domains SET daily_send_limit = 1000000").await;
+    let row = mailbox(&world, 20, id(10), "max@a.example", 1).await;
+    world.run("UPDATE email_mailboxes SET daily_send_limit = 1000000, warmup_enabled = FALSE, status = 'active'").await;
+    world.run("VACUUM ANALYZE sendready_sends").await;
+    for number in 0..SENDS {
+        let idem_key = number.to_string();
+        grant(&world.store, send(&row, 1), Some(SendKey { key_id: id(900), idem_key: &idem_key })).await;
+    }
+    // A connection tells of itself once it rests, a second after it did so last.
+    let begun = Instant::now();
+    let numbers = |column: &str| format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'sendready_sends'");
+    while world.count(&numbers("n_tup_ins")).await < SENDS {
+        assert!(begun.elapsed() < SOON, "PostgreSQL does not tell of {SENDS} sends");
+        grant(&world.store, send(&row, 1), None).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let scans = world.count(&numbers("seq_scan")).await;
+    assert!(scans < SENDS / 4, "all of the table was read {scans} times");
 }
