@@ -17,6 +17,7 @@ mod notices;
 mod outside;
 mod ownership;
 mod plans;
+mod rollups;
 mod schedule;
 mod schema;
 mod sending;
