@@ -11,6 +11,7 @@ mod connection;
 mod console;
 mod dedicated;
 mod domains;
+mod health;
 mod keys;
 mod mailboxes;
 mod notices;

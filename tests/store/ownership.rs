@@ -366,6 +366,8 @@ async fn a_transfer_needs_room(world: World) {
     let refused = world.store.domain_transfer(&transfer(&before, other, 500), at(3)).await.unwrap();
     assert_eq!(refused, exceeded(Resource::Mailboxes, 0, 4, 3));
     assert!(world.store.mailbox_delete(id(40), at(4)).await.unwrap());
+    // With its reputation, which followed.
+    let before = row(&world, 10).await;
     for number in 0..2 {
         register(&world.store, 20 + number, other, &format!("d{number}.example"), 0, true).await;
     }

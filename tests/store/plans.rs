@@ -364,6 +364,7 @@ async fn mailboxes_walk_indexes(world: World) {
     walks(&plan("mailbox::LIMIT_SUM", std::slice::from_ref(&domain)).await, &[]);
     walks(&plan("warmup::NOT_BEGUN", std::slice::from_ref(&domain)).await, &[]);
     walks(&plan("mailbox::GET", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan("mailbox_change::LOCK_DOMAIN", std::slice::from_ref(&domain)).await, &[]);
     walks(&plan("warmup::CLOSURES", &[domain.clone(), domain]).await, &[]);
     let zero = [day.clone(), next, "500".to_owned()];
     walks(&plan("send::ZERO_DOMAINS", &zero).await, &["idx_sendready_domains_sends_day"]);
