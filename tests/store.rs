@@ -12,6 +12,7 @@ mod console;
 mod dedicated;
 mod domains;
 mod health;
+mod hot;
 mod keys;
 mod mailboxes;
 mod notices;
