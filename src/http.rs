@@ -175,6 +175,8 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(mailboxes::sends::mailbox_send))
         .routes(routes!(mailboxes::stats::warmup_stats_put))
         .routes(routes!(mailboxes::stats::warmup_stats_list))
+        .routes(routes!(mailboxes::rollups::domain_warmup_stats))
+        .routes(routes!(mailboxes::rollups::client_warmup_stats))
         .routes(routes!(breaker::accept))
         .routes(routes!(audit::list::audit_list))
         .routes(routes!(endpoints::endpoint_list, endpoints::endpoint_add))

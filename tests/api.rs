@@ -15,6 +15,7 @@ mod odd;
 mod once;
 mod ownership;
 mod refusals;
+mod rollups;
 mod serving;
 mod setup_links;
 mod staged;

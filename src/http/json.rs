@@ -264,15 +264,7 @@ impl Fields {
         count_max: usize,
         read: impl Fn(Value) -> Result<T, String>,
     ) -> Option<Vec<T>> {
-        let values = self.values(name, count_max)?;
-        let mut items = Vec::with_capacity(values.len());
-        for (index, value) in values.into_iter().enumerate() {
-            match read(value) {
-                Ok(item) => items.push(item),
-                Err(detail) => self.note(format!("{}/{name}/{index}", self.pointer), detail),
-            }
-        }
-        Some(items)
+        self.items(name, count_max, |value, _| read(value))
     }
 
     /// The same, in which nothing may stand twice.
@@ -282,13 +274,23 @@ impl Fields {
         count_max: usize,
         read: impl Fn(Value) -> Result<T, String>,
     ) -> Option<Vec<T>> {
+        self.items(name, count_max, |value, before| match read(value)? {
+            item if before.contains(&item) => Err("stands here twice".to_owned()),
+            item => Ok(item),
+        })
+    }
+
+    /// What `read` makes of each value, seeing what was made of those before it.
+    fn items<T>(
+        &mut self,
+        name: &'static str,
+        count_max: usize,
+        read: impl Fn(Value, &[T]) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let values = self.values(name, count_max)?;
         let mut items = Vec::with_capacity(values.len());
         for (index, value) in values.into_iter().enumerate() {
-            match read(value) {
-                Ok(item) if items.contains(&item) => {
-                    self.note(format!("{}/{name}/{index}", self.pointer), "stands here twice".to_owned());
-                }
+            match read(value, &items) {
                 Ok(item) => items.push(item),
                 Err(detail) => self.note(format!("{}/{name}/{index}", self.pointer), detail),
             }

@@ -4,6 +4,7 @@ pub(super) mod add;
 pub(super) mod body;
 pub(super) mod change;
 pub(super) mod readiness;
+pub(super) mod rollups;
 pub(super) mod sends;
 pub(super) mod stats;
 

@@ -12,3 +12,4 @@ pub mod mailbox;
 pub mod reason;
 pub mod reckoning;
 pub mod reputation;
+pub mod rollup;

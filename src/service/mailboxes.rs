@@ -259,10 +259,7 @@ impl Service {
             Ok(MailboxUpdate { row, closes_warm_up, events })
         };
         let changed = self.store.mailbox_change(id, now, decide).await?;
-        let row = changed.unwrap_or(Err(Error::NoSuchMailbox(id)))?;
-        // In a transaction of its own, for a domain is locked before its mailboxes; should it fail, the walk does it.
-        self.store.reputation_refresh(&[row.domain_id], now).await?;
-        Ok(row)
+        changed.unwrap_or(Err(Error::NoSuchMailbox(id)))
     }
 
     fn refuse_unhealthy(&self, row: &MailboxRow) -> Result<(), Error> {

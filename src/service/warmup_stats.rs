@@ -1,10 +1,10 @@
-//! Warm-up statistics: a day of a mailbox is written, and ranges of days are read.
+//! Warm-up statistics: a day of a mailbox is written, and ranges of days are read, of one mailbox or of many together.
 
 use chrono::{Days, NaiveDate};
 use uuid::Uuid;
 
 use crate::service::{Caller, Error, Service};
-use crate::store::WarmupStatsRow;
+use crate::store::{WarmupRollup, WarmupStatsRow};
 
 /// The most days that one answer gives: a leap year.
 pub const DAYS_MAX: u32 = 366;
@@ -17,6 +17,17 @@ const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2000, 1, 1) {
     Some(date) => date,
     None => NaiveDate::MIN,
 };
+
+/// What mailboxes told of some days.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollupView {
+    /// The first day that was asked for.
+    pub from: NaiveDate,
+    /// The last one.
+    pub to: NaiveDate,
+    /// What was told of them.
+    pub rollup: WarmupRollup,
+}
 
 impl Service {
     /// Writes what is known of a mailbox's day, over what was there. Not of a day that has begun nowhere yet.
@@ -53,6 +64,47 @@ impl Service {
         to: Option<NaiveDate>,
     ) -> Result<Vec<WarmupStatsRow>, Error> {
         self.see_mailbox(caller, id).await?;
+        let (from, to) = self.range(from, to)?;
+        Ok(self.store.warmup_stats_list(id, from, to, DAYS_MAX).await?)
+    }
+
+    /// What a domain's mailboxes told of the days from `from` to `to`, both included, together; the range is as of
+    /// [`Service::warmup_stats_list`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDomain`]; [`Error::Invalid`] for the range; [`Error::Forbidden`], [`Error::Store`].
+    pub async fn warmup_rollup_of_domain(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        from: Option<NaiveDate>,
+        to: Option<NaiveDate>,
+    ) -> Result<RollupView, Error> {
+        self.see_domain(caller, id).await?;
+        let (from, to) = self.range(from, to)?;
+        Ok(RollupView { from, to, rollup: self.store.warmup_rollup_of_domain(id, from, to).await? })
+    }
+
+    /// The same of all mailboxes of a client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchClient`]; [`Error::Invalid`] for the range; [`Error::Forbidden`], [`Error::Store`].
+    pub async fn warmup_rollup_of_client(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        from: Option<NaiveDate>,
+        to: Option<NaiveDate>,
+    ) -> Result<RollupView, Error> {
+        self.client_get(caller, id).await?;
+        let (from, to) = self.range(from, to)?;
+        Ok(RollupView { from, to, rollup: self.store.warmup_rollup_of_client(id, from, to).await? })
+    }
+
+    /// The days that are meant: the last 30 unless told.
+    fn range(&self, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<(NaiveDate, NaiveDate), Error> {
         let default_to = || match from {
             Some(from) => from.checked_add_days(Days::new(DAYS_DEFAULT - 1)).unwrap_or(from),
             None => self.tomorrow(),
@@ -64,7 +116,7 @@ impl Service {
             let detail = format!("a range has 1 to {DAYS_MAX} days, and ends no sooner than it begins");
             return Err(Error::invalid("/to", detail));
         }
-        Ok(self.store.warmup_stats_list(id, from, to, DAYS_MAX).await?)
+        Ok((from, to))
     }
 
     fn tomorrow(&self) -> NaiveDate {

@@ -10,6 +10,7 @@ use crate::store::client::{lock, usage};
 use crate::store::db::{Tx, statements, tx};
 use crate::store::domain::get_living_locked;
 use crate::store::mailbox::{self, MailboxRow, by_address};
+use crate::store::reputation::refresh;
 use crate::store::warmup::{close_mailbox, reckon_in};
 use crate::store::{Store, StoreError};
 
@@ -107,6 +108,10 @@ impl Store {
             None => return Ok(MailboxAdded::Taken),
         };
         reckon_in(&mut tx, id, None, now, OPERATION).await?;
+        if is_revived {
+            // Its health comes back with it.
+            refresh(&mut tx, &[new.domain_id], now, OPERATION).await?;
+        }
         let Some(row) = mailbox::get(&mut tx, id, OPERATION).await? else { return Ok(MailboxAdded::NoSuchDomain) };
         tx.commit(OPERATION).await?;
         let row = Box::new(row);

@@ -1,12 +1,15 @@
-//! Changing and deleting a mailbox.
+//! Changing and deleting a mailbox, and what follows for the reputation of its domain, in one transaction.
+//!
+//! The domain's row is locked first, as everybody does who locks both.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::sending::mailbox::{MailboxStatus, PausedReason};
-use crate::store::db::{Tx, db, statements, tx};
+use crate::store::db::{Tx, statements, tx};
 use crate::store::history::write_events;
 use crate::store::mailbox::{self, MailboxRow, get_living_locked};
+use crate::store::reputation::refresh;
 use crate::store::warmup::{note_mailbox, reckon_in};
 use crate::store::{NewEvent, Store, StoreError};
 
@@ -22,6 +25,10 @@ pub struct MailboxUpdate {
 }
 
 statements! {
+    // Not against those who only refer to it. SQLite has one writer, and this is it.
+    LOCK_DOMAIN = "SELECT id FROM email_domains WHERE id = (SELECT domain_id FROM email_mailboxes WHERE id = $1) \
+        FOR NO KEY UPDATE"
+        => "SELECT id FROM email_domains WHERE id = (SELECT domain_id FROM email_mailboxes WHERE id = $1)";
     CHANGE = "UPDATE email_mailboxes SET display_name = $2, infraforge_mailbox_id = $3, smartlead_account_id = $4, \
         warmup_enabled = $5, daily_send_limit = $6, bounce_rate = $7, spam_rate = $8, reply_rate = $9, \
         health_sample = $10, status = $11, paused_reason = $12, resumes_as = $13, updated_at = $14 WHERE id = $1";
@@ -29,8 +36,8 @@ statements! {
 }
 
 impl Store {
-    /// Changes a mailbox as `decide` says, who sees its row while nobody else changes it. Nothing where there is none,
-    /// or it is deleted; what `decide` refuses changes nothing.
+    /// Changes a mailbox as `decide` says, who sees its row while nobody else changes it; its domain's reputation follows.
+    /// Nothing where there is none, or it is deleted; what `decide` refuses changes nothing.
     ///
     /// # Errors
     ///
@@ -43,6 +50,7 @@ impl Store {
     ) -> Result<Option<Result<MailboxRow, E>>, StoreError> {
         const OPERATION: &str = "mailbox_change";
         let mut tx = self.db.begin(OPERATION).await?;
+        let Some(domain_id) = lock_domain(&mut tx, id, OPERATION).await? else { return Ok(None) };
         let Some(before) = get_living_locked(&mut tx, id, OPERATION).await? else { return Ok(None) };
         let update = match decide(&before) {
             Ok(update) => update,
@@ -55,22 +63,40 @@ impl Store {
         note_mailbox(&mut tx, id, update.closes_warm_up, now, OPERATION).await?;
         write_events(&mut tx, before.domain_id, None, &update.events, now, OPERATION).await?;
         reckon_in(&mut tx, id, None, now, OPERATION).await?;
+        refresh(&mut tx, &[domain_id], now, OPERATION).await?;
         let Some(row) = mailbox::get(&mut tx, id, OPERATION).await? else { return Ok(None) };
         tx.commit(OPERATION).await?;
         Ok(Some(Ok(row)))
     }
 
-    /// Deletes a mailbox softly: the row and its history stay. `false` when there is none or it is deleted.
+    /// Deletes a mailbox softly: the row and its history stay; its domain's reputation goes without it. `false` when there
+    /// is none or it is deleted.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; nothing has changed.
     pub async fn mailbox_delete(&self, id: Uuid, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        db!(&self.db, DELETE, |sql, pool| {
-            sqlx::query(sql).bind(id).bind(now).execute(pool).await.map(|done| done.rows_affected() == 1)
+        const OPERATION: &str = "mailbox_delete";
+        let mut tx = self.db.begin(OPERATION).await?;
+        let Some(domain_id) = lock_domain(&mut tx, id, OPERATION).await? else { return Ok(false) };
+        let is_done = tx!(&mut tx, DELETE, |sql, connection| {
+            sqlx::query(sql).bind(id).bind(now).execute(connection).await.map(|done| done.rows_affected() == 1)
         })
-        .map_err(StoreError::at("mailbox_delete"))
+        .map_err(StoreError::at(OPERATION))?;
+        if is_done {
+            refresh(&mut tx, &[domain_id], now, OPERATION).await?;
+        }
+        tx.commit(OPERATION).await?;
+        Ok(is_done)
     }
+}
+
+/// Locks the row of a mailbox's domain; nothing where there is no such mailbox.
+async fn lock_domain(tx: &mut Tx<'_>, id: Uuid, operation: &'static str) -> Result<Option<Uuid>, StoreError> {
+    tx!(tx, LOCK_DOMAIN, |sql, connection| {
+        sqlx::query_scalar::<_, Uuid>(sql).bind(id).fetch_optional(connection).await
+    })
+    .map_err(StoreError::at(operation))
 }
 
 async fn write(

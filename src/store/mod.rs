@@ -54,6 +54,7 @@ pub mod settle;
 pub mod setup_link;
 pub mod transfer;
 pub mod warmup;
+pub mod warmup_rollup;
 pub mod warmup_stats;
 pub mod webhook_word;
 
@@ -91,6 +92,7 @@ pub use send::{Grant, Send, SendKey, Sent};
 pub use send_batch::SendAsked;
 pub use settle::{Settled, Settlement};
 pub use transfer::{Claimant, Exceeded, Transfer, Transferred};
+pub use warmup_rollup::WarmupRollup;
 pub use warmup_stats::WarmupStatsRow;
 pub use webhook_word::Announced;
 
@@ -223,6 +225,7 @@ pub fn statements() -> Vec<Sql> {
         audit::STATEMENTS,
         transfer::STATEMENTS,
         warmup::STATEMENTS,
+        warmup_rollup::STATEMENTS,
         warmup_stats::STATEMENTS,
         webhook_word::STATEMENTS,
     ]

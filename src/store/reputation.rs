@@ -60,9 +60,10 @@ statements! {
     FACTS = facts!("d.id = ANY (ARRAY(SELECT CAST(i.value AS UUID) FROM json_array_elements_text($1::json) AS i(value)))")
         => facts!("d.id IN (SELECT unhex(value) FROM json_each($1))");
     WRITE = "UPDATE email_domains SET domain_age_days = $2, reputation_score = $3, updated_at = $4 WHERE id = $1";
-    // In the order of their ids, as settling takes them. SQLite has one writer, and this is it.
+    // In the order of their ids, as settling takes them; nobody is kept from referring to them. SQLite has one writer, and
+    // this is it.
     LOCK = "SELECT d.id FROM email_domains AS d WHERE d.id = ANY (ARRAY(SELECT CAST(i.value AS UUID) \
-        FROM json_array_elements_text($1::json) AS i(value))) ORDER BY d.id FOR UPDATE"
+        FROM json_array_elements_text($1::json) AS i(value))) ORDER BY d.id FOR NO KEY UPDATE"
         => "SELECT d.id FROM email_domains AS d WHERE d.id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY d.id";
 }
 
@@ -131,7 +132,8 @@ impl Store {
     }
 }
 
-/// The same inside a transaction. It locks the domains' rows, so a mailbox's row must not be locked before.
+/// The same inside a transaction. It locks the domains' rows: whoever has locked a mailbox's row must have locked its
+/// domain's before that.
 pub(in crate::store) async fn refresh(
     tx: &mut Tx<'_>,
     domains: &[Uuid],

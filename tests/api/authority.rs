@@ -66,6 +66,8 @@ const LINES: &[Line] = &[
     line("PUT",    "/v1/mailboxes/{mailbox}/warmup-stats/{date}",
         || Some(json!({"emails_sent": 1, "emails_received": 1})), [200, 200, 404, 403]),
     line("GET",    "/v1/mailboxes/{mailbox}/warmup-stats", none, [200, 200, 404, 403]),
+    line("GET",    "/v1/domains/{domain}/warmup-stats", none, [200, 200, 404, 403]),
+    line("GET",    "/v1/clients/{client}/warmup-stats", none, [200, 200, 404, 403]),
     line("DELETE", "/v1/mailboxes/{mailbox}",          none, [204, 204, 404, 403]),
     line("GET",    "/v1/domains/{domain}/setup-links", none, [200, 200, 404, 403]),
     line("POST",   "/v1/domains/{domain}/setup-links", none, [201, 201, 404, 403]),

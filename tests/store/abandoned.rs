@@ -3,14 +3,13 @@
 use chrono::{DateTime, Utc};
 use sendready::sending::tier::Tier;
 use sendready::store::ownership::CLAIM_STANDS;
-use sendready::store::setup_link::SetupLinkRow;
 use sendready::store::{Claim, Claimant, ClaimsLook, DomainAdded, Exceeded, Looked, Settled, Settlement, Store};
-use sendready::verify::standing::{Standing, Status, SuspendedReason};
+use sendready::verify::standing::{Status, SuspendedReason};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::store::domains::event;
-use crate::store::ownership::{claimed, mailbox, register, row, value};
+use crate::store::ownership::{claimed, furnish, handed_over, register, row, value};
 use crate::store::settle::settlement;
 use crate::store::world::{World, at, id, on_both};
 
@@ -96,10 +95,7 @@ async fn what_was_proven_stays_taken(world: World) {
 async fn the_published_claim_gets_the_domain(world: World) {
     let [holder, first, second] = abandoned(&world).await;
     world.run("UPDATE email_domains SET deleted_at = NULL, status = 'pending'").await;
-    mailbox(&world.store, 40, holder, id(10), "max@a.example").await;
-    let link =
-        SetupLinkRow { id: id(50), domain_id: id(10), created_at: at(0), expires_at: at(9_000), revoked_at: None };
-    world.store.setup_link_add(&link, &[7; 32]).await.unwrap();
+    furnish(&world, holder).await;
     let checked = world.claim_one(0, 6).await;
     world.store.domain_settle(&checked, &settlement(100, 1, false), at(1)).await.unwrap();
     assert!(world.store.domain_delete(id(10), at(2)).await.unwrap());
@@ -111,25 +107,9 @@ async fn the_published_claim_gets_the_domain(world: World) {
     let claim = due_one(&world, 6, 7).await;
     let found = look(5, 7, &[2, 3], &[20, 21]);
     assert_eq!(world.store.abandoned_settle(&claim, &found, at(7)).await.unwrap(), Looked::TakenOver);
-
-    let after = row(&world, 10).await;
-    assert_eq!((after.id, after.client_id, after.status), (id(10), first, Status::Pending), "who asked first");
-    assert_eq!((after.deleted_at, after.standing()), (None, Standing::NEW), "it is to be verified before it sends");
-    assert_eq!((after.ownership_value.clone(), after.ownership_proven_at), (Some(value(20)), Some(at(7))));
-    assert!(!after.is_unproven());
-    assert_eq!((after.next_check_at, after.evidence_digest.clone()), (Some(found.earliest_at), None), "judged anew");
-    assert_eq!(after.lease_until, None);
-    assert_eq!(world.store.mailbox_get(id(40)).await.unwrap().unwrap().client_id, first);
-    assert!(world.store.setup_link_by_hash(&[7; 32]).await.unwrap().unwrap().link.revoked_at.is_some());
-    assert!(world.store.ownership_claims(id(10), at(7)).await.unwrap().is_empty());
+    // Who asked first.
+    handed_over(&world, (first, value(20)), 7, found.earliest_at, None).await;
     assert_eq!(world.count("SELECT COUNT(*) FROM sendready_domain_closures WHERE reopened_at IS NULL").await, 1);
-    assert_eq!(world.store.check_list(id(10), None, 9).await.unwrap().len(), 1, "the holder's");
-    let hidden = after.history_after;
-    assert!(hidden.is_some());
-    assert!(world.store.check_list_after(hidden, id(10), None, 9).await.unwrap().is_empty());
-    assert!(world.store.event_list_after(hidden, id(10), None, 9).await.unwrap().is_empty());
-    let events = world.store.event_list(id(10), None, 9).await.unwrap();
-    assert_eq!((events.len(), events[0].kind.as_str(), events[0].check_id), (1, "domain.transferred", None));
 
     for (client, number) in [(holder, 23), (second, 24)] {
         let back = register(&world.store, number, client, "a.example", 8, false).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sendready::protocol::domain::Domain;
 use sendready::protocol::mail_address::MailAddress;
 use sendready::sending::tier::{Resource, Tier};
@@ -94,6 +95,35 @@ pub async fn mailbox(store: &Store, number: u128, client_id: Uuid, domain_id: Uu
         warmup_enabled: true,
     };
     store.mailbox_add(&new, at(1)).await.unwrap()
+}
+
+/// Gives domain 10 what goes along with it: a mailbox, and a setup link.
+pub async fn furnish(world: &World, client_id: Uuid) {
+    mailbox(&world.store, 40, client_id, id(10), "max@a.example").await;
+    let link =
+        SetupLinkRow { id: id(50), domain_id: id(10), created_at: at(0), expires_at: at(9_000), revoked_at: None };
+    world.store.setup_link_add(&link, &[7; 32]).await.unwrap();
+}
+
+/// That domain 10, furnished and checked once, became a client's by its proof at a second, with what goes along; that it is
+/// to be judged anew, and what was before is hidden. The check that found the proof, if one did.
+pub async fn handed_over(world: &World, to: (Uuid, String), second: i64, next: DateTime<Utc>, found_by: Option<Uuid>) {
+    let (after, store) = (row(world, 10).await, &world.store);
+    assert_eq!((after.client_id, after.deleted_at, after.status), (to.0, None, Status::Pending));
+    assert_eq!((after.ownership_value.clone(), after.ownership_proven_at), (Some(to.1), Some(at(second))));
+    assert!(!after.is_unproven());
+    assert_eq!((after.next_check_at, after.evidence_digest.clone()), (Some(next), None), "judged anew");
+    assert_eq!((after.standing(), after.lease_until), (Standing::NEW, None), "it is to be verified before it sends");
+    assert_eq!(store.mailbox_get(id(40)).await.unwrap().unwrap().client_id, to.0);
+    assert!(store.setup_link_by_hash(&[7; 32]).await.unwrap().unwrap().link.revoked_at.is_some());
+    assert!(store.ownership_claims(id(10), at(second)).await.unwrap().is_empty());
+    assert_eq!(store.check_list(id(10), None, 9).await.unwrap().len(), 1, "operators see it all");
+    let hidden = after.history_after;
+    assert!(hidden.is_some());
+    assert!(store.check_list_after(hidden, id(10), None, 9).await.unwrap().is_empty());
+    assert!(store.event_list_after(hidden, id(10), None, 9).await.unwrap().is_empty());
+    let events = store.event_list(id(10), None, 9).await.unwrap();
+    assert_eq!((events.len(), events[0].kind.as_str(), events[0].check_id), (1, "domain.transferred", found_by));
 }
 
 /// What a check found: nothing that anybody is to publish, but the proofs of these clients.
@@ -211,33 +241,15 @@ async fn the_published_claim_gets_the_domain(world: World) {
     let clients = [world.client(1, Tier::Velocity).await, world.client(2, Tier::Velocity).await];
     let third = world.client(3, Tier::Velocity).await;
     register(&world.store, 10, clients[0], "a.example", 0, false).await;
-    mailbox(&world.store, 40, clients[0], id(10), "max@a.example").await;
-    let link =
-        SetupLinkRow { id: id(50), domain_id: id(10), created_at: at(0), expires_at: at(9_000), revoked_at: None };
-    world.store.setup_link_add(&link, &[7; 32]).await.unwrap();
+    furnish(&world, clients[0]).await;
     register(&world.store, 20, clients[1], "a.example", 1, false).await;
     register(&world.store, 21, third, "a.example", 2, false).await;
     let claim = world.claim_one(3, 7).await;
-    let before = claim.domain.clone();
     let result = found(100, 4, &[2, 3], &[20, 21]);
     assert_eq!(world.store.domain_settle(&claim, &result, at(5)).await.unwrap(), Settled::Done);
-    let after = row(&world, 10).await;
-    assert_eq!((after.id, after.client_id, after.status), (before.id, clients[1], Status::Pending), "who asked first");
-    assert_eq!((after.ownership_value.clone(), after.ownership_proven_at), (Some(value(20)), Some(at(5))));
-    assert!(!after.is_unproven());
-    assert_eq!((after.next_check_at, after.evidence_digest.clone()), (Some(result.earliest_at), None), "judged anew");
-    assert_eq!((after.standing(), after.lease_until), (Standing::NEW, None));
-    assert_eq!(world.store.mailbox_get(id(40)).await.unwrap().unwrap().client_id, clients[1]);
-    assert!(world.store.setup_link_by_hash(&[7; 32]).await.unwrap().unwrap().link.revoked_at.is_some());
-    assert!(world.store.ownership_claims(id(10), at(5)).await.unwrap().is_empty());
-    let history = world.store.check_list(id(10), None, 9).await.unwrap();
-    assert_eq!(history.len(), 1, "operators see it all");
-    let hidden = after.history_after;
-    assert_eq!(hidden, Some(id(100_020)));
-    assert!(world.store.check_list_after(hidden, id(10), None, 9).await.unwrap().is_empty());
-    assert!(world.store.event_list_after(hidden, id(10), None, 9).await.unwrap().is_empty());
-    let events = world.store.event_list(id(10), None, 9).await.unwrap();
-    assert_eq!((events.len(), events[0].kind.as_str(), events[0].check_id), (1, "domain.transferred", Some(id(100))));
+    // Who asked first.
+    handed_over(&world, (clients[1], value(20)), 5, result.earliest_at, Some(id(100))).await;
+    assert_eq!(row(&world, 10).await.history_after, Some(id(100_020)));
     assert_eq!(register(&world.store, 22, third, "a.example", 6, false).await, DomainAdded::Taken, "it is proven");
 }
 
@@ -366,6 +378,8 @@ async fn a_transfer_needs_room(world: World) {
     let refused = world.store.domain_transfer(&transfer(&before, other, 500), at(3)).await.unwrap();
     assert_eq!(refused, exceeded(Resource::Mailboxes, 0, 4, 3));
     assert!(world.store.mailbox_delete(id(40), at(4)).await.unwrap());
+    // With its reputation, which followed.
+    let before = row(&world, 10).await;
     for number in 0..2 {
         register(&world.store, 20 + number, other, &format!("d{number}.example"), 0, true).await;
     }

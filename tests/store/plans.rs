@@ -11,6 +11,7 @@ on_both!(
     claims_walk_indexes,
     lists_walk_indexes,
     mailboxes_walk_indexes,
+    rollups_walk_indexes,
     settling_walks_indexes,
     people_before_a_hundred_thousand,
     the_breaker_walks_indexes,
@@ -245,6 +246,7 @@ fn walks(plan: &[String], indexes: &[&str]) {
                 "SCAN m",
                 "SCAN d",
                 "SCAN l",
+                "SCAN told",
                 "SCAN sendready_webhook_deliveries",
                 "SCAN sendready_audit",
             ]
@@ -362,6 +364,7 @@ async fn mailboxes_walk_indexes(world: World) {
     walks(&plan("mailbox::LIMIT_SUM", std::slice::from_ref(&domain)).await, &[]);
     walks(&plan("warmup::NOT_BEGUN", std::slice::from_ref(&domain)).await, &[]);
     walks(&plan("mailbox::GET", std::slice::from_ref(&domain)).await, &[]);
+    walks(&plan("mailbox_change::LOCK_DOMAIN", std::slice::from_ref(&domain)).await, &[]);
     walks(&plan("warmup::CLOSURES", &[domain.clone(), domain]).await, &[]);
     let zero = [day.clone(), next, "500".to_owned()];
     walks(&plan("send::ZERO_DOMAINS", &zero).await, &["idx_sendready_domains_sends_day"]);
@@ -369,6 +372,24 @@ async fn mailboxes_walk_indexes(world: World) {
     let stamp = [day, "500".to_owned()];
     walks(&plan("send::STAMP_DOMAINS", &stamp).await, &["idx_sendready_domains_unstamped"]);
     walks(&plan("send::STAMP_MAILBOXES", &stamp).await, &["idx_sendready_mailboxes_unstamped"]);
+}
+
+/// Many days of many mailboxes, of which a roll-up reads its own.
+async fn rollups_walk_indexes(world: World) {
+    fill_mailboxes(&world).await;
+    let row_id = if matches!(world.place, Place::Postgres(_)) { "gen_random_uuid()" } else { "randomblob(16)" };
+    world
+        .run(&format!(
+            "INSERT INTO warmup_stats (id, mailbox_id, date, emails_sent) SELECT {row_id}, m.id, d.date, 10 FROM email_mailboxes AS m \
+             CROSS JOIN (SELECT sends_day AS date FROM email_domains WHERE sends_day IS NOT NULL LIMIT 1) AS d"
+        ))
+        .await;
+    world.run("ANALYZE").await;
+    let parameters = [literal(&world, 7), quoted("2026-09-01"), quoted("2026-09-30")];
+    // A client of few mailboxes: of one that has them all, all days are to be read.
+    walks(&plan(&world, "warmup_rollup::OF_CLIENT", &parameters).await, &["idx_mailboxes_client"]);
+    // By either of the two indexes by domain.
+    walks(&plan(&world, "warmup_rollup::OF_DOMAIN", &parameters).await, &[]);
 }
 
 /// Many sends at once are found by their ids, and so are their keys.

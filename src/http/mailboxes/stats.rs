@@ -96,9 +96,15 @@ pub(in crate::http) async fn warmup_stats_list(
     query.end()?;
     match service.warmup_stats_list(&caller, id, from, to).await {
         Ok(rows) => Ok(Json(List::whole(rows.into_iter().map(StatsBody::of).collect()))),
-        // The range came in the query.
-        Err(Error::Invalid(faults)) => Err(Problem::bad_query(faults.into_iter().map(Into::into).collect())),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// What is said where days were not given. A range that is none came in the query.
+pub(super) fn refused(error: Error) -> Problem {
+    match error {
+        Error::Invalid(faults) => Problem::bad_query(faults.into_iter().map(Into::into).collect()),
+        error => error.into(),
     }
 }
 
@@ -112,7 +118,7 @@ fn stats(fields: &mut Fields, date: NaiveDate) -> Option<WarmupStatsRow> {
 }
 
 /// A day as `YYYY-MM-DD`, and nothing else that looks like one.
-fn date_of(text: &str) -> Result<NaiveDate, String> {
+pub(super) fn date_of(text: &str) -> Result<NaiveDate, String> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     date.filter(|date| date.to_string() == text).ok_or_else(|| "must be a date such as 2026-11-22".to_owned())
 }
