@@ -173,7 +173,10 @@ impl Store {
     /// Gives back all connections; what is under way ends first. Nothing may be asked afterwards.
     pub async fn close(&self) {
         match &self.db {
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pool) => {
+                self.sends.end().await;
+                pool.close().await;
+            }
             Db::Sqlite(pool) => pool.close().await,
         }
     }

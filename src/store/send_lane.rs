@@ -38,11 +38,13 @@ async fn serve(store: Store, pool: &PgPool) {
     let mut lane = Lane::default();
     loop {
         store.serve_waiting(&mut lane, Server::Resting).await;
-        if timeout(IDLE_TIMEOUT, store.sends.came()).await.is_err() && store.sends.leave() {
+        let came = timeout(IDLE_TIMEOUT, store.sends.came()).await;
+        if (came.is_err() || store.sends.is_ending()) && store.sends.leave() {
             break;
         }
     }
     drop(lane);
     // It would end with the thread all the same, but this way PostgreSQL is told.
     let _ = timeout(CLOSE_TIME_MAX, pool.close()).await;
+    store.sends.went();
 }

@@ -23,6 +23,8 @@ pub(in crate::store) struct SendQueue {
     inner: Mutex<Queue>,
     /// Told to whoever rests.
     came: Notify,
+    /// Told when the server has gone.
+    gone: Notify,
 }
 
 /// What whoever serves those who wait is doing.
@@ -31,6 +33,8 @@ pub(in crate::store) enum Server {
     /// There is nobody.
     #[default]
     Gone,
+    /// Tidies up, and serves no more.
+    Going,
     /// Waits to be told that somebody has come.
     Resting,
     /// Serves, and will see whoever comes meanwhile.
@@ -41,6 +45,8 @@ pub(in crate::store) enum Server {
 struct Queue {
     waiting: Vec<Waiting>,
     server: Server,
+    /// Whether nobody is to come any more.
+    is_ending: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +60,21 @@ struct Waiting {
 impl Waiting {
     fn asked(&self) -> SendAsked<'_> {
         (self.send, self.key.as_ref().map(|(key_id, idem_key)| SendKey { key_id: *key_id, idem_key }))
+    }
+}
+
+/// Whoever serves. Should he panic, nobody must wait for him for ever: who waits is answered, and the next who comes is served
+/// anew.
+struct Shift<'q>(&'q SendQueue);
+
+impl Drop for Shift<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut queue = self.0.lock();
+            queue.waiting.clear();
+            queue.server = Server::Gone;
+            self.0.gone.notify_waiters();
+        }
     }
 }
 
@@ -78,6 +99,9 @@ impl SendQueue {
         let count = queue.waiting.iter().take(BATCH_MAX).take_while(is_same).count();
         let batch: Vec<Waiting> = queue.waiting.drain(..count).collect();
         queue.server = if batch.is_empty() { then } else { Server::Busy };
+        if queue.server == Server::Gone {
+            self.gone.notify_waiters();
+        }
         (!batch.is_empty()).then_some(batch)
     }
 
@@ -86,14 +110,44 @@ impl SendQueue {
         self.came.notified().await;
     }
 
-    /// Whether the server may go; not when somebody has come in the last moment.
+    /// Whether the server goes; not when somebody has come in the last moment.
     pub(in crate::store) fn leave(&self) -> bool {
         let mut queue = self.lock();
-        let may_go = queue.waiting.is_empty();
-        if may_go {
+        let goes = queue.waiting.is_empty();
+        if goes {
+            queue.server = Server::Going;
+        }
+        goes
+    }
+
+    /// Whether a server that rests is rather to go.
+    pub(in crate::store) fn is_ending(&self) -> bool {
+        self.lock().is_ending
+    }
+
+    /// The server has gone, unless another has come meanwhile.
+    pub(in crate::store) fn went(&self) {
+        let mut queue = self.lock();
+        if queue.server == Server::Going {
             queue.server = Server::Gone;
         }
-        may_go
+        self.gone.notify_waiters();
+    }
+
+    /// Has the server go once it has served who waits, and waits for that.
+    pub(in crate::store) async fn end(&self) {
+        loop {
+            let gone = self.gone.notified();
+            {
+                let mut queue = self.lock();
+                queue.is_ending = true;
+                if queue.server == Server::Gone {
+                    return;
+                }
+            }
+            self.came.notify_one();
+            gone.await;
+        }
     }
 }
 
@@ -115,13 +169,13 @@ impl Store {
         match self.sends.join(Waiting { send: *send, key, now, answer }) {
             Server::Busy => {}
             Server::Resting => self.sends.came.notify_one(),
-            Server::Gone => match &self.db {
+            Server::Gone | Server::Going => match &self.db {
                 Db::Postgres(pool) => send_lane::start(self, pool),
                 // In a task of its own: a caller that goes away must not leave the others unserved.
                 Db::Sqlite(_) => drop(tokio::spawn(self.clone().serve_for_now())),
             },
         }
-        // Only a process that ends drops its tasks.
+        // Only a process that ends, or a panic, drops it unanswered.
         answered.await.map_err(|_| StoreError::unanswered(OPERATION, "the task ended"))?
     }
 
@@ -132,6 +186,7 @@ impl Store {
 
     /// Serves those who wait and whoever comes meanwhile.
     pub(in crate::store) async fn serve_waiting(&self, lane: &mut Lane, then: Server) {
+        let _shift = Shift(&self.sends);
         while let Some(batch) = self.sends.next(then) {
             self.serve_sends(lane, batch).await;
         }
@@ -160,5 +215,55 @@ impl Store {
                 batch.for_each(|waiting| drop(waiting.answer.send(Err(StoreError::unanswered(OPERATION, &text)))));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::sending::health::Bounds;
+    use crate::store::GateRules;
+    use crate::verify::standing::Patience;
+
+    fn waiting() -> (Waiting, oneshot::Receiver<Result<Sent, StoreError>>) {
+        let hour = TimeDelta::hours(1);
+        let patience = Patience { grace: hour, recovery_hold: hour, stale_limit: hour };
+        let rules = GateRules { patience, bounds: Bounds { bounce_max: 0.05, spam_max: 0.001 } };
+        let send = Send { mailbox_id: Uuid::nil(), client_id: None, count: 1, rules };
+        let (answer, answered) = oneshot::channel();
+        (Waiting { send, key: None, now: DateTime::UNIX_EPOCH, answer }, answered)
+    }
+
+    #[test]
+    fn a_server_that_panics_leaves_nobody_waiting() {
+        let queue = SendQueue::default();
+        let (first, mut answered) = waiting();
+        assert_eq!(queue.join(first), Server::Gone);
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            let _shift = Shift(&queue);
+            panic!("in the middle");
+        }));
+        assert!(ended.is_err());
+        assert_eq!(answered.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
+        assert_eq!(queue.join(waiting().0), Server::Gone, "the next is served anew");
+    }
+
+    #[test]
+    fn a_server_leaves_only_when_nobody_has_come() {
+        let queue = SendQueue::default();
+        assert_eq!(queue.join(waiting().0), Server::Gone);
+        assert_eq!(queue.next(Server::Resting).map(|batch| batch.len()), Some(1));
+        assert!(queue.next(Server::Resting).is_none());
+        assert_eq!(queue.join(waiting().0), Server::Resting, "and is to be told");
+        assert!(!queue.leave());
+        assert_eq!(queue.next(Server::Resting).map(|batch| batch.len()), Some(1));
+        assert!(queue.next(Server::Resting).is_none() && queue.leave());
+        assert_eq!(queue.join(waiting().0), Server::Going, "so another is to come");
+        queue.went();
+        assert_eq!(queue.join(waiting().0), Server::Busy, "which the one before does not undo by going");
     }
 }
