@@ -28,6 +28,7 @@ mod clients;
 mod dns_changes;
 mod docs_page;
 mod domains;
+mod door;
 mod endpoints;
 mod history;
 mod list;
@@ -59,6 +60,7 @@ use crate::http::request::Watch;
 use crate::service::Service;
 use crate::telemetry::metrics::Metrics;
 
+pub use crate::http::door::Api;
 pub use crate::http::serve::serve;
 
 /// What handlers work with. Cheap to clone: each request is given several.
@@ -99,13 +101,13 @@ impl FromRef<AppState> for Service {
 /// The whole HTTP interface over `service`.
 ///
 /// `/readyz` tells what was said to `health`; `/metrics` is there where there are `metrics`.
-pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Router {
+pub fn router(service: Service, health: Health, metrics: Option<Metrics>) -> Api {
     router_with(service, health, metrics, Router::new())
 }
 
 /// The same with other routes beside it, such as pages: they get the same log, bounds and answer to a panic.
-pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, beside: Router) -> Router {
-    let watch = Watch { clock: service.clock().clone(), chance: Chance::System };
+pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, beside: Router) -> Api {
+    let watch = Watch { clock: service.clock().clone(), chance: Chance::System, ..Watch::default() };
     let limits = Limits::new(&service.settings().rate_limits);
     let state = AppState { parts: Arc::new(Parts { service, health, metrics, limits, watch }) };
     let (v1, _) = v1().split_for_parts();
@@ -117,7 +119,8 @@ pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, b
         .route("/problems/{kind}", get(problem::pages::page))
         .merge(beside.with_state(()));
     // One layer each, for every layer of axum's copies all that lies within it.
-    v1.method_not_allowed_fallback(request::method_not_allowed)
+    let router = v1
+        .method_not_allowed_fallback(request::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), around::keyed))
         .merge(
             open.method_not_allowed_fallback(request::method_not_allowed)
@@ -129,7 +132,8 @@ pub fn router_with(service: Service, health: Health, metrics: Option<Metrics>, b
                 .method_not_allowed_fallback(request::method_not_allowed)
                 .layer(from_fn_with_state(state.watch.clone(), request::watch)),
         )
-        .with_state(state)
+        .with_state(state.clone());
+    Api { router, state }
 }
 
 /// The OpenAPI document of [`router`].

@@ -62,6 +62,7 @@ use uuid::Uuid;
 
 pub use crate::service::caller::Caller;
 pub use crate::service::error::{Error, FieldFault};
+pub use crate::service::together::Moment;
 
 // What ways in get and give; they know no store.
 pub use crate::store::{
@@ -231,7 +232,7 @@ impl Service {
     /// Hears of every change of one domain from now on, here and on other replicas: its checks, and what people change.
     ///
     /// A word may be missed: whoever waits must also look from time to time.
-    pub fn watch(&self, domain_id: Uuid) -> watch::Receiver<()> {
+    pub fn watch(&self, domain_id: Uuid) -> watch::Receiver<Moment> {
         self.waiting.watch(domain_id)
     }
 
@@ -239,12 +240,12 @@ impl Service {
     pub(crate) fn tell_changed(&self, domain_id: Uuid) {
         // First, so that whoever is told does not get what was remembered.
         self.snapshot.forget(Rows::OfDomain(domain_id));
-        self.waiting.tell(domain_id);
+        self.waiting.tell(domain_id, self.together.now());
     }
 
     /// Says that words may have been missed: everybody who waits looks.
     pub fn tell_missed(&self) {
-        self.waiting.tell_all();
+        self.waiting.tell_all(self.together.now());
     }
 
     /// Says that whoever waits must be answered now: the process is about to stop.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use secrecy::ExposeSecret;
@@ -31,7 +30,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// One replica.
 struct Replica {
     service: Service,
-    router: Router,
+    router: http::Api,
     key: String,
     hearing: CancellationToken,
 }

@@ -19,6 +19,7 @@ mod notices;
 mod outside;
 mod ownership;
 mod plans;
+mod remembered;
 mod rollups;
 mod schedule;
 mod schema;

@@ -43,7 +43,7 @@ where
         whose.note(caller.key_id, caller.client_id);
     }
     let counted = match &caller {
-        Some(caller) => state.limits.count(class_of(caller), caller.key_id.as_u128()),
+        Some(caller) => count_caller(&state.limits, caller),
         None => count_stranger(&state.limits, address),
     };
     let left = match counted {
@@ -63,6 +63,22 @@ where
 {
     match count_stranger(&state.limits, address_of(&request)) {
         Ok(left) => told(next(request).await, left),
+        Err(refused) => refusal(&refused),
+    }
+}
+
+/// Whose key came, where that is known without asking.
+pub(super) fn recalled(state: &AppState, headers: &HeaderMap) -> Option<Caller> {
+    match state.service.recall(bearer(headers).ok()?) {
+        Recalled::Caller(caller) => Some(caller),
+        Recalled::Seen | Recalled::New => None,
+    }
+}
+
+/// What a caller is answered, or the refusal where that is too much, with what is left of the limit.
+pub(super) fn counted(state: &AppState, caller: &Caller, answer: impl FnOnce() -> Response) -> Response {
+    match count_caller(&state.limits, caller) {
+        Ok(left) => told(answer(), left),
         Err(refused) => refusal(&refused),
     }
 }
@@ -100,6 +116,10 @@ fn class_of(caller: &Caller) -> RateClass {
         (None, Role::Client) => RateClass::Client,
         (None, Role::Hook) => RateClass::Hook,
     }
+}
+
+fn count_caller<'l>(limits: &'l Limits, caller: &Caller) -> Result<Option<Left<'l>>, Refused<'l>> {
+    limits.count(class_of(caller), caller.key_id.as_u128())
 }
 
 /// Nobody has an address in process, and nobody is counted there.

@@ -57,10 +57,14 @@ fn feed(value: &Value, digest: &mut Sha256) {
 
 /// Whether the caller has the document of this tag already. RFC 9110 §13.1.2, compared weakly.
 pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let wanted = opaque(tag);
     let given = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     given.flat_map(|value| value.split(',')).any(|given| given.trim() == "*" || opaque(given) == wanted)
+}
+
+/// A tag without what makes it a weak one.
+fn opaque(tag: &str) -> &str {
+    tag.trim().trim_start_matches("W/")
 }
 
 #[cfg(test)]

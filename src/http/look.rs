@@ -18,9 +18,9 @@ use crate::http::caller::{Looker, bearer};
 use crate::http::etag;
 use crate::http::problem::{Kind, Problem};
 use crate::http::records::document;
-use crate::service::Service;
 use crate::service::judged::{Piece, Told};
 use crate::service::records::RecordsView;
+use crate::service::{Moment, Service};
 
 /// How often whoever waits looks without being told.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -127,7 +127,9 @@ pub struct Onlooker {
     /// The caller's key, to be tried at every look.
     headers: HeaderMap,
     domain_id: Uuid,
-    changes: tokio::sync::watch::Receiver<()>,
+    changes: tokio::sync::watch::Receiver<Moment>,
+    /// Whether a change was told that was not looked at yet.
+    is_told: bool,
     began: Instant,
 }
 
@@ -137,7 +139,7 @@ impl Onlooker {
         let changes = service.watch(domain_id);
         let kept = headers.get(axum::http::header::AUTHORIZATION).cloned();
         let headers = kept.into_iter().map(|key| (axum::http::header::AUTHORIZATION, key)).collect();
-        Onlooker { service, headers, domain_id, changes, began: Instant::now() }
+        Onlooker { service, headers, domain_id, changes, is_told: false, began: Instant::now() }
     }
 
     /// Whoever has this token of a setup link, or key.
@@ -160,12 +162,13 @@ impl Onlooker {
     /// As for reading the records; `unauthorized` once the key is no longer good.
     pub async fn view(&mut self) -> Result<Arc<RecordsView>, Problem> {
         // Before it is read: what changes afterwards is told.
-        self.changes.mark_unchanged();
+        let last = *self.changes.borrow_and_update();
+        let told = std::mem::take(&mut self.is_told).then_some(last);
         // In a box, for as long as it takes: thousands wait, and few look.
         Box::pin(async {
             let Looker(caller) = Looker::of(&self.service, bearer(&self.headers)?).await?;
             let asks = self.began.elapsed() < ASKS_FOR;
-            Ok(self.service.records_told(&caller, self.domain_id, asks).await?)
+            Ok(self.service.records_told(&caller, self.domain_id, asks, told).await?)
         })
         .await
     }
@@ -195,7 +198,10 @@ impl Onlooker {
             biased;
             () = self.service.closed() => false,
             // An error would say that the service is gone, and it is not: we hold it.
-            _ = self.changes.changed() => true,
+            _ = self.changes.changed() => {
+                self.is_told = true;
+                true
+            }
             () = sleep_until(look_at) => look_at < until,
         }
     }

@@ -1,11 +1,7 @@
 //! Records and status (contract §3.3): what onboarding polls, and asking for a check.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::IF_NONE_MATCH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -56,23 +52,6 @@ pub(super) async fn records(
 ) -> Result<Response, Problem> {
     let wait = query.wait();
     query.end()?;
-    if wait.is_none()
-        && let Some(tag) = known_tag(&service, &caller, id, &headers)?
-    {
-        return Ok(not_modified(&tag));
-    }
-    // In a box of its own: nearly every poll has ended above, and does not carry this along.
-    Box::pin(told(service, caller, id, wait, headers)).await
-}
-
-/// The answer of somebody who has something to learn, or has to wait for it.
-async fn told(
-    service: Service,
-    caller: Caller,
-    id: Uuid,
-    wait: Option<Duration>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
     let seen = match wait {
         None => look(&service, &caller, id).await?,
         Some(wait) => {
@@ -86,14 +65,6 @@ async fn told(
     Ok(seen.into_response())
 }
 
-/// The tag of the document that the caller has already, where that is known without asking.
-fn known_tag(service: &Service, caller: &Caller, id: Uuid, headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
-    if !headers.contains_key(IF_NONE_MATCH) {
-        return Ok(None);
-    }
-    Ok(service.records_tag(caller, id)?.filter(|tag| etag::is_known(headers, tag)))
-}
-
 /// What there is to see at once.
 async fn look(service: &Service, caller: &Caller, id: Uuid) -> Result<Seen, Problem> {
     let ticket = service.records_ticket(id);
@@ -105,7 +76,8 @@ async fn look(service: &Service, caller: &Caller, id: Uuid) -> Result<Seen, Prob
     Ok(seen)
 }
 
-fn not_modified(tag: &str) -> Response {
+/// What whoever has the document of this tag is told.
+pub(super) fn not_modified(tag: &str) -> Response {
     (StatusCode::NOT_MODIFIED, look::headers(tag), ()).into_response()
 }
 

@@ -20,7 +20,8 @@ use uuid::Uuid;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::http::problem::{Cause, Kind, Problem};
-use crate::telemetry::metrics::request_answered;
+use crate::service::Caller;
+use crate::telemetry::metrics::Requests;
 
 /// The most octets of a body. Contract §3.
 pub const BODY_OCTETS_MAX: usize = 1 << 20;
@@ -40,13 +41,15 @@ const METHOD_SHOWN_CHARACTERS: usize = 20;
 /// The header that names a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What [`watch`] works with.
+/// What [`watch`] works with. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     /// The time, for the ids of requests that bring none.
     pub clock: Clock,
     /// Where such ids come from.
     pub chance: Chance,
+    /// Where they are counted.
+    pub requests: Requests,
 }
 
 /// Where a request came from, and how patient we are with it. The server adds it to each.
@@ -77,11 +80,8 @@ impl Whose {
         self.request_id.as_ref().and_then(|id| id.to_str().ok())
     }
 
-    fn shown(&self) -> (Option<String>, Option<String>) {
-        match self.seen.get() {
-            Some((key, client)) => (Some(key.to_string()), client.map(|id| id.to_string())),
-            None => (None, None),
-        }
+    fn seen(&self) -> Option<(Uuid, Option<Uuid>)> {
+        self.seen.get().copied()
     }
 }
 
@@ -97,27 +97,53 @@ where
     F: Future<Output = Response>,
 {
     let began = Instant::now();
-    let id = request_id(request.headers()).unwrap_or_else(|| fresh(with));
+    let id = id_of(with, request.headers());
     let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let whose = Whose { request_id: Some(id.clone()), ..Whose::default() };
     request.extensions_mut().insert(whose.clone());
-    let mut response = if is_announced_too_large(request.headers()) {
+    let response = if is_announced_too_large(request.headers()) {
         too_large().into_response()
     } else {
         answered(next(request)).await
     };
-    response.headers_mut().insert(REQUEST_ID, id.clone());
+    let came = Came { began, method, route: route.as_ref().map_or("-", MatchedPath::as_str) };
+    ended(with, &came, id, whose.seen(), response)
+}
+
+/// The answer of a request that was over as soon as it came: it has an id, a line and its numbers like every other.
+pub(super) fn written_down(
+    with: &Watch,
+    came: &Came<'_>,
+    headers: &HeaderMap,
+    caller: &Caller,
+    response: Response,
+) -> Response {
+    ended(with, came, id_of(with, headers), Some((caller.key_id, caller.client_id)), response)
+}
+
+/// A request as it came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Came<'r> {
+    /// When it came.
+    pub(super) began: Instant,
+    /// Its method, as one of few words.
+    pub(super) method: &'static str,
+    /// The route that matched, never the path.
+    pub(super) route: &'r str,
+}
+
+/// Counts and logs an answer, and names it.
+fn ended(
+    with: &Watch,
+    came: &Came<'_>,
+    id: HeaderValue,
+    who: Option<(Uuid, Option<Uuid>)>,
+    mut response: Response,
+) -> Response {
     let cause = response.extensions_mut().remove::<Cause>();
-    write_line(&Line {
-        method,
-        route: route.as_ref().map_or("-", MatchedPath::as_str),
-        id: &id,
-        status: response.status(),
-        took: began.elapsed(),
-        whose,
-        cause,
-    });
+    write_line(with, &Line { came, id: &id, status: response.status(), who, cause });
+    response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
@@ -135,21 +161,22 @@ async fn answered(work: impl Future<Output = Response>) -> Response {
 }
 
 struct Line<'l> {
-    method: &'static str,
-    route: &'l str,
+    came: &'l Came<'l>,
     id: &'l HeaderValue,
     status: StatusCode,
-    took: Duration,
-    whose: Whose,
+    who: Option<(Uuid, Option<Uuid>)>,
     cause: Option<Cause>,
 }
 
-fn write_line(line: &Line<'_>) {
-    request_answered(line.method, line.route, line.status.as_u16(), line.took);
-    let milliseconds = u64::try_from(line.took.as_millis()).unwrap_or(u64::MAX);
+fn write_line(with: &Watch, line: &Line<'_>) {
+    let Came { began, method, route } = *line.came;
+    let took = began.elapsed();
+    let status = line.status.as_u16();
+    with.requests.answered(method, route, status, took);
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let id = line.id.to_str().unwrap_or_default();
-    let (key, client) = line.whose.shown();
-    let (method, route, status) = (line.method, line.route, line.status.as_u16());
+    let key = line.who.map(|(key, _)| key.to_string());
+    let client = line.who.and_then(|(_, client)| client).map(|id| id.to_string());
     let cause = line.cause.as_ref().map(|cause| cause.0.as_str());
     if line.status.is_server_error() {
         tracing::error!(
@@ -185,6 +212,11 @@ fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let sane = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.:+/=".contains(octet);
     let is_sane = !octets.is_empty() && octets.len() <= ID_OCTETS_MAX && octets.iter().all(sane);
     is_sane.then(|| value.clone())
+}
+
+/// The id of a request: its own, or a new one.
+fn id_of(with: &Watch, headers: &HeaderMap) -> HeaderValue {
+    request_id(headers).unwrap_or_else(|| fresh(with))
 }
 
 fn fresh(with: &Watch) -> HeaderValue {

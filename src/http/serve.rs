@@ -1,28 +1,32 @@
-//! Serving a router on a listener: bounded connections, patience with slow clients, an orderly end.
+//! Serving on a listener: bounded connections, patience with slow clients, an orderly end.
 //!
 //! `axum::serve` sets no time limit on a request's head, so a client that sends one octet a minute would hold
 //! its connection for ever. This drives hyper's connections directly, which can say how long.
 
+mod bell;
 mod refusal;
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::http::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::util::MapRequest;
+use tower::{Service, ServiceExt};
 
 use crate::http::json::BODY_TIME_MAX;
 use crate::http::request::Peer;
+use crate::http::serve::bell::Bell;
 use crate::http::serve::refusal::Refusing;
 
 /// How long a client may take for a request's head, and how long an idle connection is kept.
@@ -42,6 +46,17 @@ const CONNECTIONS_MAX: usize = 4_096;
 
 /// How long accepting rests when the system has no more file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
+
+/// What answers requests: a router, or what stands around one.
+pub trait Answers:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
 
 /// The bounds of a server.
 #[derive(Debug, Clone, Copy)]
@@ -71,21 +86,21 @@ impl Bounds {
     }
 }
 
-/// Serves `router` on `listener` until `stop`, then lets what runs end within `grace`.
+/// Serves `service` on `listener` until `stop`, then lets what runs end within `grace`.
 ///
 /// After `stop` no connection is accepted and idle ones are closed. What still runs after `grace` is dropped.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
-    serve_within(listener, router, stop, Bounds::with_grace(grace)).await;
+pub async fn serve(listener: TcpListener, service: impl Answers, stop: CancellationToken, grace: Duration) {
+    serve_within(listener, service, stop, Bounds::with_grace(grace)).await;
 }
 
 /// [`serve`], with other bounds. For tests.
-pub async fn serve_within(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) {
+pub async fn serve_within(listener: TcpListener, service: impl Answers, stop: CancellationToken, bounds: Bounds) {
     let places = Arc::new(Semaphore::new(bounds.connections_max));
     let connections = TaskTracker::new();
     let hard_stop = CancellationToken::new();
     while let Some((stream, address, place)) = next_connection(&listener, &places, &stop).await {
         let peer = Peer { address, body_time_max: bounds.body_time_max };
-        let connection = connection(stream, peer, router.clone(), stop.clone(), bounds);
+        let connection = connection(stream, peer, service.clone(), stop.clone(), bounds);
         let hard_stop = hard_stop.clone();
         connections.spawn(async move {
             tokio::select! {
@@ -131,19 +146,19 @@ async fn next_connection(
 }
 
 /// One connection, from its first request to its last.
-async fn connection(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken, bounds: Bounds) {
+async fn connection(stream: TcpStream, peer: Peer, service: impl Answers, stop: CancellationToken, bounds: Bounds) {
     // Without it small answers wait for the client's acknowledgement (RFC 896).
     let _ = stream.set_nodelay(true);
     // The system's own clock over what is sent and not taken (RFC 5482); it also ends connections to clients
     // that are gone. A system without it serves all the same.
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(bounds.unread_time_max));
-    let service = TowerToHyperService::new(MapRequest::new(router, move |mut request: hyper::Request<Incoming>| {
+    let service = service_fn(move |mut request| {
         request.extensions_mut().insert(peer);
-        request.map(axum::body::Body::new)
-    }));
+        service.clone().oneshot(request)
+    });
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
+        .timer(Bell::default())
         .header_read_timeout(bounds.head_time_max)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_OCTETS_MAX)

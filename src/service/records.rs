@@ -18,7 +18,7 @@ use crate::service::ownership::{self, OwnershipView};
 use crate::service::requirements::{ExpectationFault, RequirementsSource, expectation_of, staging_of};
 use crate::service::schedule::after;
 use crate::service::snapshot::Ticket;
-use crate::service::{Caller, Error, Service};
+use crate::service::{Caller, Error, Moment, Service};
 use crate::store::note;
 use crate::store::{Advanced, CheckReason, CheckRow, DomainRow};
 use crate::verify::evidence::Evidence;
@@ -80,19 +80,25 @@ impl Service {
         self.records_of(row, breaker_open).await
     }
 
-    /// The same, for somebody who waits for a change and was told of one; `asks` is whether the next check is brought
-    /// forward. Many who are told at once share one reading.
+    /// The same, for somebody who waits for a change and was told of one at `told`, or looks by himself now; `asks` is
+    /// whether the next check is brought forward. Many who are told at once share one reading.
     ///
     /// # Errors
     ///
     /// Those of [`Service::records`].
-    pub async fn records_told(&self, caller: &Caller, id: Uuid, asks: bool) -> Result<Arc<RecordsView>, Error> {
+    pub async fn records_told(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        asks: bool,
+        told: Option<Moment>,
+    ) -> Result<Arc<RecordsView>, Error> {
         caller.sight()?;
         let read = || {
             let service = self.clone();
             async move { service.records_of_anybody(id, asks).await }
         };
-        let view = self.together.read((id, asks), read).await?;
+        let view = self.together.read((id, asks), told.unwrap_or_else(|| self.together.now()), read).await?;
         self.sees_domain(caller, id, view.row.client_id)?;
         Ok(view)
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -29,7 +30,7 @@ pub const CALL_TIME_MAX: Duration = Duration::from_secs(15);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection that nobody uses is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(in crate::store) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// PostgreSQL has a process for each, and other replicas want some too.
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
@@ -75,9 +76,18 @@ fn postgres(url: &str) -> Result<Db, StoreError> {
     // The driver's fault may quote the URL, and with it the password.
     let options = PgConnectOptions::from_str(url).map_err(|_| bad("it is not a postgres:// URL that can be read"))?;
     let options = options.application_name("sendready").statement_cache_capacity(STATEMENTS_MAX);
-    let pool = PgPoolOptions::new()
+    Ok(Db::Postgres(pool(options, POSTGRES_CONNECTIONS_MAX)))
+}
+
+/// A pool of one connection to the same database, which belongs to the runtime that asks for it.
+pub(in crate::store) fn of_one(other: &PgPool) -> PgPool {
+    pool((*other.connect_options()).clone(), 1)
+}
+
+fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
+    PgPoolOptions::new()
         .min_connections(0)
-        .max_connections(POSTGRES_CONNECTIONS_MAX)
+        .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
         // Not as a start-up option: connection poolers refuse those that they do not know.
@@ -87,8 +97,7 @@ fn postgres(url: &str) -> Result<Db, StoreError> {
                 sqlx::query(sql).bind(STATEMENT_TIME_MAX).execute(connection).await.map(|_| ())
             })
         })
-        .connect_lazy_with(options);
-    Ok(Db::Postgres(pool))
+        .connect_lazy_with(options)
 }
 
 fn sqlite(url: &str, if_absent: IfAbsent) -> Result<Db, StoreError> {

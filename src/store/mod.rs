@@ -46,7 +46,10 @@ pub mod requirements;
 pub mod schedule;
 pub mod send;
 pub mod send_batch;
+mod send_lane;
+mod send_memory;
 mod send_queue;
+mod send_rows;
 pub mod settle;
 pub mod setup_link;
 pub mod transfer;
@@ -216,7 +219,7 @@ pub fn statements() -> Vec<Sql> {
         reputation::STATEMENTS,
         schedule::STATEMENTS,
         send::STATEMENTS,
-        send_batch::STATEMENTS,
+        send_rows::STATEMENTS,
         settle::STATEMENTS,
         setup_link::STATEMENTS,
         audit::STATEMENTS,

@@ -14,6 +14,9 @@ use crate::store::idempotency::KEPT;
 use crate::store::readiness::GateRules;
 use crate::store::{Store, StoreError};
 
+/// As errors name what failed.
+pub(in crate::store) const OPERATION: &str = "mailbox_send";
+
 /// Sends that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Send {

@@ -7,92 +7,33 @@
 //!
 //! # Strictness
 //!
-//! PostgreSQL is asked as little as can be: nearly every key is new, and the row that is to keep it says so when it is
-//! not. Then nothing of the attempt stands, and the keys are looked for first.
+//! PostgreSQL is asked as little as can be. Whoever has just written a row knows it still, and writes it again in one
+//! statement with no transaction around it, unless somebody else has ([`crate::store::send_memory`]). Else it is read first.
+//! And nearly every key is new, and the row that is to keep it says so when it is not: then nothing of the attempt stands,
+//! and the keys are looked for first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::sending::limit::Counter;
-use crate::store::db::{Held, Tx, statements, tx};
-use crate::store::idempotency::KEPT;
-use crate::store::mailbox::{MailboxRow, Row, mailbox_columns, mailbox_select};
-use crate::store::send::{Grant, KeptGrant, Send, SendKey, Sent};
-use crate::store::settle::time;
+use crate::store::db::{Held, Tx};
+use crate::store::mailbox::MailboxRow;
+use crate::store::send::{Grant, OPERATION, Send, SendKey, Sent};
+use crate::store::send_memory::{Memory, Version};
+use crate::store::send_rows::{Count, KeyGrant, Versions, Writes, kept, lock, take, write};
 use crate::store::{Store, StoreError};
-
-/// As errors name what failed.
-const OPERATION: &str = "mailbox_send";
-
-macro_rules! ids {
-    () => {
-        "ANY (ARRAY(SELECT item_id FROM json_to_recordset($1::json) AS i(item_id UUID)))"
-    };
-}
-
-macro_rules! keep_columns {
-    () => {
-        "mailbox_id, key_id, idem_key, at, day, granted, mailbox_used, mailbox_limit, domain_used, domain_limit"
-    };
-}
-
-macro_rules! keep_over {
-    () => {
-        "ON CONFLICT (mailbox_id, key_id, idem_key) DO UPDATE SET at = excluded.at, day = excluded.day, \
-         granted = excluded.granted, mailbox_used = excluded.mailbox_used, mailbox_limit = excluded.mailbox_limit, \
-         domain_used = excluded.domain_used, domain_limit = excluded.domain_limit "
-    };
-}
-
-statements! {
-    // All domains before the first mailbox: the list of the domains that are held is whole before a mailbox is looked at.
-    LOCK = "WITH d AS (SELECT id, domain, status, suspended_reason, deleted_at, dns_configured, spf_valid, dkim_valid, \
-        dmarc_valid, mx_valid, stale_since, daily_send_limit, current_daily_sends, sends_day, malformed FROM email_domains \
-        WHERE id = ANY (ARRAY(SELECT domain_id FROM email_mailboxes WHERE id = ", ids!(), ")) ORDER BY id FOR NO KEY UPDATE) \
-        SELECT ", mailbox_columns!(), " FROM email_mailboxes AS m JOIN d ON d.id = m.domain_id WHERE m.id = ", ids!(), " \
-        AND m.domain_id = ANY (ARRAY(SELECT id FROM d)) ORDER BY m.id FOR NO KEY UPDATE OF m"
-        => mailbox_select!(), "WHERE m.id IN (SELECT unhex(value->>'item_id') FROM json_each($1)) ORDER BY m.id";
-    KEPT_GRANTS = "SELECT i.place, s.day, s.granted, s.mailbox_used, s.mailbox_limit, s.domain_used, s.domain_limit \
-        FROM json_to_recordset($1::json) AS i(place INTEGER, mailbox_id UUID, key_id UUID, idem_key TEXT) \
-        CROSS JOIN LATERAL (SELECT * FROM sendready_sends WHERE mailbox_id = i.mailbox_id AND key_id = i.key_id \
-        AND idem_key = i.idem_key AND at > $2 LIMIT 1) AS s"
-        => "SELECT value->>'place' AS place, s.day, s.granted, s.mailbox_used, s.mailbox_limit, s.domain_used, s.domain_limit \
-        FROM json_each($1) CROSS JOIN sendready_sends AS s WHERE s.mailbox_id = unhex(value->>'mailbox_id') \
-        AND s.key_id = unhex(value->>'key_id') AND s.idem_key = value->>'idem_key' AND s.at > $2";
-    // PostgreSQL writes all at once. A key of long ago ($4) is nobody's.
-    WRITE = "WITH d AS (UPDATE email_domains AS t SET current_daily_sends = i.used, sends_day = i.day \
-        FROM json_to_recordset($1::json) AS i(item_id UUID, used INTEGER, day DATE) WHERE t.id = i.item_id AND t.id = ", ids!(), "), \
-        m AS (UPDATE email_mailboxes AS t SET current_daily_sends = i.used, sends_day = i.day \
-        FROM json_to_recordset($2::json) AS i(item_id UUID, used INTEGER, day DATE) WHERE t.id = i.item_id \
-        AND t.id = ANY (ARRAY(SELECT item_id FROM json_to_recordset($2::json) AS i(item_id UUID)))) \
-        INSERT INTO sendready_sends (", keep_columns!(), ") SELECT ", keep_columns!(), " FROM json_to_recordset($3::json) \
-        AS i(mailbox_id UUID, key_id UUID, idem_key TEXT, at TIMESTAMPTZ, day DATE, granted INTEGER, mailbox_used INTEGER, \
-        mailbox_limit INTEGER, domain_used INTEGER, domain_limit INTEGER) ", keep_over!(), "WHERE sendready_sends.at <= $4"
-        => "SELECT $1, $2, $3, $4";
-    // SQLite writes one table after the other; PostgreSQL has done it.
-    WRITE_DOMAINS = "SELECT $1"
-        => "UPDATE email_domains SET current_daily_sends = i.value->>'used', sends_day = i.value->>'day' \
-        FROM json_each($1) AS i WHERE email_domains.id = unhex(i.value->>'item_id')";
-    WRITE_MAILBOXES = "SELECT $1"
-        => "UPDATE email_mailboxes SET current_daily_sends = i.value->>'used', sends_day = i.value->>'day' \
-        FROM json_each($1) AS i WHERE email_mailboxes.id = unhex(i.value->>'item_id')";
-    KEEP = "SELECT $1, $2"
-        => "INSERT INTO sendready_sends (", keep_columns!(), ") SELECT unhex(value->>'mailbox_id'), unhex(value->>'key_id'), \
-        value->>'idem_key', value->>'at', value->>'day', value->>'granted', value->>'mailbox_used', value->>'mailbox_limit', \
-        value->>'domain_used', value->>'domain_limit' FROM json_each($1) WHERE TRUE ", keep_over!(), "WHERE sendready_sends.at <= $2";
-}
 
 /// One caller's sends, and what they are known by.
 pub type SendAsked<'a> = (Send, Option<SendKey<'a>>);
 
-#[derive(sqlx::FromRow)]
-struct KeptAt {
-    place: i32,
-    #[sqlx(flatten)]
-    grant: KeptGrant,
+/// What whoever serves sends has at hand from one batch to the next.
+#[derive(Default)]
+pub(in crate::store) struct Lane {
+    /// It has prepared already what it asks.
+    held: Option<Held>,
+    memory: Memory,
 }
 
 /// What is known of the keys before anything is taken.
@@ -154,6 +95,18 @@ impl Locked {
         }
     }
 
+    /// The rows as they become.
+    fn rows(self) -> impl Iterator<Item = MailboxRow> {
+        let Locked { rows, domains, mailboxes } = self;
+        rows.into_values().map(move |mut row| {
+            if let (Some(of_domain), Some(of_mailbox)) = (domains.get(&row.domain_id), mailboxes.get(&row.id)) {
+                (row.current_daily_sends, row.sends_day) = (of_mailbox.used, of_mailbox.day);
+                (row.domain.current_daily_sends, row.domain.sends_day) = (of_domain.used, of_domain.day);
+            }
+            row
+        })
+    }
+
     /// Takes of both counters, or of neither. `before` is what the same key was granted.
     fn take(&mut self, send: &Send, before: Option<Grant>, now: DateTime<Utc>) -> Sent {
         let Some(row) = self.rows.get_mut(&send.mailbox_id) else { return Sent::Missing };
@@ -191,49 +144,15 @@ impl Locked {
 /// What became of all, and what is to be kept of it.
 struct Decided<'s> {
     done: Vec<Sent>,
-    kept: Vec<((Uuid, SendKey<'s>), Grant)>,
+    kept: Vec<KeyGrant<'s>>,
     /// Whether it would be otherwise if a key had been granted something before.
     hangs_on_keys: bool,
-}
-
-#[derive(Serialize)]
-struct IdItem {
-    item_id: String,
-}
-
-#[derive(Serialize)]
-struct CounterItem {
-    item_id: String,
-    used: i32,
-    day: Option<NaiveDate>,
-}
-
-#[derive(Serialize)]
-struct KeyItem<'s> {
-    place: usize,
-    mailbox_id: String,
-    key_id: String,
-    idem_key: &'s str,
-}
-
-#[derive(Serialize)]
-struct KeepItem<'s> {
-    mailbox_id: String,
-    key_id: String,
-    idem_key: &'s str,
-    at: String,
-    day: NaiveDate,
-    granted: i32,
-    mailbox_used: i32,
-    mailbox_limit: i32,
-    domain_used: i32,
-    domain_limit: i32,
 }
 
 impl Store {
     /// Takes the sends of many callers from their mailboxes' counters and their domains', each from both or from neither,
     /// and never over a limit. Those with a key are done once: whoever asks again gets the first grant. What became of
-    /// each, in their order. `held` is the connection of the batch before, and of the next.
+    /// each, in their order.
     ///
     /// # Errors
     ///
@@ -241,31 +160,35 @@ impl Store {
     /// written then ([`StoreError::is_refusal`]): each alone is to be tried.
     pub(in crate::store) async fn mailbox_send_all(
         &self,
-        held: &mut Option<Held>,
+        lane: &mut Lane,
         sends: &[SendAsked<'_>],
         now: DateTime<Utc>,
     ) -> Result<Vec<Sent>, StoreError> {
-        if let Some(done) = self.send_all(held, sends, Keys::TakenAsNew, now).await? {
+        if let Some(done) = lane.send_as_remembered(sends, now).await? {
             return Ok(done);
         }
-        let done = self.send_all(held, sends, Keys::LookedFor, now).await?;
+        if let Some(done) = self.send_all(lane, sends, Keys::TakenAsNew, now).await? {
+            return Ok(done);
+        }
+        let done = self.send_all(lane, sends, Keys::LookedFor, now).await?;
         done.ok_or_else(|| StoreError::unanswered(OPERATION, "a key was kept by somebody else under our lock"))
     }
 
     /// Nothing, and nothing is taken, where the keys must be known first.
     async fn send_all(
         &self,
-        held: &mut Option<Held>,
+        lane: &mut Lane,
         sends: &[SendAsked<'_>],
         keys: Keys,
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<Sent>>, StoreError> {
-        let mut connection = match held.take() {
+        let mut connection = match lane.held.take() {
             Some(connection) => connection,
             None => self.db.hold(OPERATION).await?,
         };
+        let memory = &mut lane.memory;
         let done = match connection.begin(OPERATION).await {
-            Ok(tx) => Some(send_within(tx, sends, keys, now).await?),
+            Ok(tx) => Some(send_within(tx, memory, sends, keys, now).await?),
             // It has fallen since the batch before; nothing was asked of it yet.
             Err(_) => None,
         };
@@ -274,36 +197,108 @@ impl Store {
             None => {
                 connection = self.db.hold(OPERATION).await?;
                 let tx = connection.begin(OPERATION).await?;
-                send_within(tx, sends, keys, now).await?
+                send_within(tx, memory, sends, keys, now).await?
             }
         };
-        *held = Some(connection);
+        lane.held = Some(connection);
         Ok(done)
     }
+}
+
+impl Lane {
+    /// In one statement, where all rows are remembered and nobody else has written them; nothing, and nothing is taken,
+    /// where they must be read first.
+    async fn send_as_remembered(
+        &mut self,
+        sends: &[SendAsked<'_>],
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Sent>>, StoreError> {
+        let Some(Held::Postgres(connection)) = &mut self.held else { return Ok(None) };
+        let Some(rows) = self.memory.rows(mailboxes_of(sends).iter()) else { return Ok(None) };
+        let (taken, decided) = decide(Locked::of(rows), sends, BTreeMap::new(), now);
+        if !decided.done.iter().all(|sent| matches!(sent, Sent::Granted(_) | Sent::Again(_))) {
+            return Ok(None);
+        }
+        let writes =
+            Writes { domains: counts(&taken.domains), mailboxes: counts(&taken.mailboxes), keys: &decided.kept };
+        let of_domains = self.memory.of_domains(writes.domains.iter().map(|count| count.id));
+        let of_mailboxes = self.memory.of_mailboxes(writes.mailboxes.iter().map(|count| count.id));
+        match take(connection, &writes, &of_domains, &of_mailboxes, now).await {
+            Ok(Some(version)) => {
+                self.memory.put(taken.rows().map(|row| (row, version, version)));
+                self.memory.was_right();
+                Ok(Some(decided.done))
+            }
+            Ok(None) => {
+                self.memory.was_wrong();
+                Ok(None)
+            }
+            Err(fault) => {
+                // Nobody knows what stands now, nor whether the connection does.
+                self.memory.forget();
+                self.held = None;
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// The mailboxes of a batch, in the order in which rows are locked.
+fn mailboxes_of(sends: &[SendAsked<'_>]) -> BTreeSet<Uuid> {
+    sends.iter().map(|(send, _)| send.mailbox_id).collect()
 }
 
 /// The whole transaction.
 async fn send_within(
     mut tx: Tx<'_>,
+    memory: &mut Memory,
     sends: &[SendAsked<'_>],
     keys: Keys,
     now: DateTime<Utc>,
 ) -> Result<Option<Vec<Sent>>, StoreError> {
-    let locked = Locked::of(lock(&mut tx, sends).await?);
+    let rows = lock(&mut tx, &Vec::from_iter(mailboxes_of(sends))).await?;
+    let versions: HashMap<Uuid, Versions> =
+        rows.iter().filter_map(|held| held.versions.map(|versions| (held.row.id, versions))).collect();
+    let locked = Locked::of(rows.into_iter().map(|held| held.row).collect());
     let before = match keys {
         Keys::TakenAsNew => BTreeMap::new(),
-        Keys::LookedFor => kept(&mut tx, sends, now).await?,
+        Keys::LookedFor => {
+            let keyed = sends.iter().enumerate();
+            let keyed = keyed.filter_map(|(place, (send, key))| key.map(|key| (place, send.mailbox_id, key)));
+            kept(&mut tx, keyed, now).await?
+        }
     };
     let (locked, decided) = decide(locked, sends, before, now);
     let is_sure = keys == Keys::LookedFor || !decided.hangs_on_keys;
-    let is_done = is_sure && write(&mut tx, &locked, &decided, now).await?;
+    let is_done = is_sure && write_all(&mut tx, &locked, &decided, now).await?;
     // A transaction that is only dropped keeps its locks for a while.
     if !is_done {
         tx.rollback(OPERATION).await?;
         return Ok(None);
     }
+    // Before it is known whether it stands: what does not is of no version.
+    memory.put(remembered(locked, &versions));
     tx.commit(OPERATION).await?;
     Ok(Some(decided.done))
+}
+
+/// The rows as they are once the transaction stands.
+fn remembered(
+    taken: Locked,
+    versions: &HashMap<Uuid, Versions>,
+) -> impl Iterator<Item = (MailboxRow, Version, Version)> {
+    let is_written = |taking: Option<&Taking>| taking.is_some_and(|taking| taking.is_written);
+    let written: HashMap<Uuid, (bool, bool)> = taken
+        .rows
+        .values()
+        .map(|row| (row.id, (is_written(taken.mailboxes.get(&row.id)), is_written(taken.domains.get(&row.domain_id)))))
+        .collect();
+    taken.rows().filter_map(move |row| {
+        let (versions, (of_mailbox, of_domain)) = (versions.get(&row.id)?, written.get(&row.id)?);
+        let mailbox = if *of_mailbox { versions.own } else { versions.mailbox };
+        let domain = if *of_domain { versions.own } else { versions.domain };
+        Some((row, mailbox, domain))
+    })
 }
 
 /// What each takes, in their order.
@@ -333,38 +328,8 @@ fn decide<'s>(
     (locked, decided)
 }
 
-/// The mailboxes with their domains, all of them held until the transaction ends. SQLite has one writer, and this is it.
-async fn lock(tx: &mut Tx<'_>, sends: &[SendAsked<'_>]) -> Result<Vec<MailboxRow>, StoreError> {
-    let ids: BTreeSet<Uuid> = sends.iter().map(|(send, _)| send.mailbox_id).collect();
-    let items: Vec<IdItem> = ids.iter().map(|id| IdItem { item_id: id.simple().to_string() }).collect();
-    let items = json(&items)?;
-    let rows = tx!(tx, LOCK, |sql, connection| sqlx::query_as::<_, Row>(sql).bind(items).fetch_all(connection).await)
-        .map_err(StoreError::at(OPERATION))?;
-    rows.into_iter().map(|row| row.read(OPERATION)).collect()
-}
-
-/// What was granted by these keys before, by the place of who asks now.
-async fn kept(
-    tx: &mut Tx<'_>,
-    sends: &[SendAsked<'_>],
-    now: DateTime<Utc>,
-) -> Result<BTreeMap<usize, Grant>, StoreError> {
-    let mut items = Vec::new();
-    for (place, (send, key)) in sends.iter().enumerate() {
-        let Some(key) = key else { continue };
-        let (mailbox_id, key_id) = (send.mailbox_id.simple().to_string(), key.key_id.simple().to_string());
-        items.push(KeyItem { place, mailbox_id, key_id, idem_key: key.idem_key });
-    }
-    let items = json(&items)?;
-    let rows = tx!(tx, KEPT_GRANTS, |sql, connection| {
-        sqlx::query_as::<_, KeptAt>(sql).bind(items).bind(now - KEPT).fetch_all(connection).await
-    })
-    .map_err(StoreError::at(OPERATION))?;
-    Ok(rows.into_iter().map(|row| (usize::try_from(row.place).unwrap_or(usize::MAX), row.grant.into())).collect())
-}
-
 /// Writes the counters that are other than they were, and the keys; whether each key was new.
-async fn write(
+async fn write_all(
     tx: &mut Tx<'_>,
     locked: &Locked,
     decided: &Decided<'_>,
@@ -373,57 +338,12 @@ async fn write(
     if !decided.done.iter().any(|sent| matches!(sent, Sent::Granted(_))) {
         return Ok(true);
     }
-    let (domains, mailboxes) = (json(&counters(&locked.domains))?, json(&counters(&locked.mailboxes))?);
-    let items: Vec<KeepItem<'_>> = decided.kept.iter().map(|(scope, grant)| keep_item(*scope, grant, now)).collect();
-    let items = json(&items)?;
-    let kept = match tx {
-        Tx::Postgres(_) => tx!(tx, WRITE, |sql, connection| {
-            let query = sqlx::query(sql).bind(domains).bind(mailboxes).bind(items).bind(now - KEPT);
-            query.execute(connection).await.map(|done| done.rows_affected())
-        }),
-        Tx::Sqlite(_) => {
-            for (statement, items) in [(WRITE_DOMAINS, domains), (WRITE_MAILBOXES, mailboxes)] {
-                tx!(&mut *tx, statement, |sql, connection| {
-                    sqlx::query(sql).bind(items).execute(connection).await.map(|_| ())
-                })
-                .map_err(StoreError::at(OPERATION))?;
-            }
-            tx!(tx, KEEP, |sql, connection| {
-                let query = sqlx::query(sql).bind(items).bind(now - KEPT);
-                query.execute(connection).await.map(|done| done.rows_affected())
-            })
-        }
-    };
-    let kept = kept.map_err(StoreError::at(OPERATION))?;
-    Ok(usize::try_from(kept).is_ok_and(|kept| kept == decided.kept.len()))
+    let (domains, mailboxes) = (counts(&locked.domains), counts(&locked.mailboxes));
+    let new = write(tx, &Writes { domains, mailboxes, keys: &decided.kept }, now).await?;
+    Ok(usize::try_from(new).is_ok_and(|new| new == decided.kept.len()))
 }
 
-fn counters(takings: &HashMap<Uuid, Taking>) -> Vec<CounterItem> {
-    let item = |(id, taking): (&Uuid, &Taking)| CounterItem {
-        item_id: id.simple().to_string(),
-        used: taking.used,
-        day: taking.day,
-    };
-    takings.iter().filter(|(_, taking)| taking.is_written).map(item).collect()
-}
-
-fn keep_item<'s>((mailbox_id, key): (Uuid, SendKey<'s>), grant: &Grant, now: DateTime<Utc>) -> KeepItem<'s> {
-    let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    KeepItem {
-        mailbox_id: mailbox_id.simple().to_string(),
-        key_id: key.key_id.simple().to_string(),
-        idem_key: key.idem_key,
-        at: time(now),
-        day: grant.day,
-        granted: grant.granted,
-        mailbox_used: number(grant.mailbox.used),
-        mailbox_limit: number(grant.mailbox.limit),
-        domain_used: number(grant.domain.used),
-        domain_limit: number(grant.domain.limit),
-    }
-}
-
-fn json<T: Serialize>(items: &[T]) -> Result<String, StoreError> {
-    serde_json::to_string(items)
-        .map_err(|fault| StoreError::Corrupt { operation: OPERATION, what: format!("sends make no JSON: {fault}") })
+fn counts(takings: &HashMap<Uuid, Taking>) -> Vec<Count> {
+    let count = |(id, taking): (&Uuid, &Taking)| Count { id: *id, used: taking.used, day: taking.day };
+    takings.iter().filter(|(_, taking)| taking.is_written).map(count).collect()
 }

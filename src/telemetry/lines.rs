@@ -1,6 +1,6 @@
 //! Lines of the log, handed to a thread that writes them: whoever answers a request does not wait for a disk.
 //!
-//! The lines of about a millisecond go out in one write, so that a thousand requests cost a few writes. None is dropped:
+//! The lines of a few milliseconds go out in one write, so that a thousand requests cost a few writes. None is dropped:
 //! when too many wait, whoever logs waits with them, as if he wrote himself.
 
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const WAITING_OCTETS_MAX: usize = 1 << 20;
 
 /// How long more lines are waited for, once there is one.
-const GATHERED: Duration = Duration::from_millis(1);
+const GATHERED: Duration = Duration::from_millis(10);
 
 /// Where lines are put. Cheap to clone.
 #[derive(Debug, Clone, Default)]

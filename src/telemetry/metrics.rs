@@ -3,10 +3,11 @@
 //! Others count through the functions here, so that every label comes from an enum or from the text of
 //! the program, never from a stranger. Names follow Prometheus: `_total` for counts, the unit last.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use metrics::{Unit, counter, gauge, histogram};
+use metrics::{Counter, Histogram, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use crate::telemetry::TelemetryError;
@@ -165,6 +166,10 @@ pub enum StatusClass {
 }
 
 impl StatusClass {
+    /// All of them, in their order.
+    pub const ALL: [StatusClass; 4] =
+        [StatusClass::Success, StatusClass::Redirection, StatusClass::Client, StatusClass::Server];
+
     /// The class of `status`.
     pub fn of(status: u16) -> StatusClass {
         match status {
@@ -185,25 +190,58 @@ impl StatusClass {
     }
 }
 
-/// The method of a request; a stranger may invent others, which are one.
-fn method_label(method: &str) -> &'static str {
-    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-        .into_iter()
-        .find(|known| *known == method)
-        .unwrap_or("other")
-}
-
 /// Counts a request that a limit refused. `class` is the word of the limit's class.
 pub fn request_refused(class: &'static str) {
     counter!(HTTP_REFUSED.name, "class" => class).increment(1);
 }
 
-/// Counts a request that was answered. `route` is the router's template (`/v1/domains/{id}`), never the path.
-pub fn request_answered(method: &str, route: &str, status: u16, took: Duration) {
-    let class = StatusClass::of(status).as_str();
-    counter!(HTTP_REQUESTS.name, "method" => method_label(method), "route" => route.to_owned(), "status" => class)
-        .increment(1);
-    histogram!(HTTP_REQUEST_SECONDS.name, "route" => route.to_owned()).record(took);
+/// What is counted of requests that were answered. Cheap to clone.
+///
+/// What belongs to a route is taken out of the recorder once: looking it up by its labels for every request costs more
+/// than counting.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    routes: Arc<RwLock<HashMap<String, Arc<Route>>>>,
+}
+
+/// The words for a request's method; a stranger may invent others, which are one.
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER_METHOD];
+
+/// The word for every method that is none of ours.
+const OTHER_METHOD: &str = "other";
+
+/// What is counted of one route.
+#[derive(Debug)]
+struct Route {
+    seconds: Histogram,
+    /// By method and class of status.
+    answered: [[OnceLock<Counter>; StatusClass::ALL.len()]; METHODS.len()],
+}
+
+impl Requests {
+    /// Counts a request that was answered. `route` is the router's template (`/v1/domains/{id}`), never the path.
+    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let counts = self.of(route);
+        counts.seconds.record(took);
+        let method = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
+        let class = StatusClass::of(status);
+        if let (Some(counters), Some(label)) = (counts.answered.get(method), METHODS.get(method))
+            && let Some(counter) = counters.get(class as usize)
+        {
+            let labels = || counter!(HTTP_REQUESTS.name, "method" => *label, "route" => route.to_owned(), "status" => class.as_str());
+            counter.get_or_init(labels).increment(1);
+        }
+    }
+
+    fn of(&self, route: &str) -> Arc<Route> {
+        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route).cloned();
+        known.unwrap_or_else(|| {
+            let seconds = histogram!(HTTP_REQUEST_SECONDS.name, "route" => route.to_owned());
+            let new = Arc::new(Route { seconds, answered: Default::default() });
+            let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(routes.entry(route.to_owned()).or_insert(new))
+        })
+    }
 }
 
 /// How a check ended.
@@ -343,15 +381,24 @@ mod tests {
     fn each_function_counts_under_its_name() {
         let second = Duration::from_secs(1);
         check(
-            || request_answered("GET", "/v1/domains/{id}", 404, second),
+            || Requests::default().answered("GET", "/v1/domains/{id}", 404, second),
             r#"sendready_http_requests_total{method="GET",route="/v1/domains/{id}",status="4xx"} 1"#,
         );
         check(
-            || request_answered("BREW", "/", 200, second),
+            || Requests::default().answered("BREW", "/", 200, second),
             r#"sendready_http_requests_total{method="other",route="/",status="2xx"} 1"#,
         );
+        let twice = || {
+            let requests = Requests::default();
+            requests.clone().answered("GET", "/", 200, second);
+            requests.answered("GET", "/", 204, second);
+            requests.answered("PUT", "/", 304, second);
+        };
+        check(twice, r#"sendready_http_requests_total{method="GET",route="/",status="2xx"} 2"#);
+        check(twice, r#"sendready_http_requests_total{method="PUT",route="/",status="3xx"} 1"#);
+        check(twice, r#"sendready_http_request_seconds_count{route="/"} 3"#);
         check(
-            || request_answered("GET", "/", 503, second),
+            || Requests::default().answered("GET", "/", 503, second),
             r#"sendready_http_request_seconds_bucket{route="/",le="1"} 1"#,
         );
         check(

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, TimeDelta};
@@ -32,7 +31,7 @@ use uuid::Uuid;
 
 /// A service over an empty database, with an operator's key.
 pub struct House {
-    pub router: Router,
+    pub router: http::Api,
     pub service: Service,
     pub health: Health,
     pub hand: Hand,

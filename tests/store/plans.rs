@@ -411,19 +411,25 @@ async fn sends_walk_indexes(world: &World) {
         Place::Postgres(_) => ("email_domains_pkey", "email_mailboxes_pkey"),
         Place::Sqlite(_) => ("sqlite_autoindex_email_domains", "sqlite_autoindex_email_mailboxes"),
     };
-    walks(&plan(world, "send_batch::LOCK", std::slice::from_ref(&items)).await, &[domains, mailboxes]);
     match world.place {
         Place::Postgres(_) => {
-            let write = [items.clone(), items, quoted("[]"), quoted(&at(0).to_rfc3339())];
-            walks(&plan(world, "send_batch::WRITE", &write).await, &[domains, mailboxes]);
+            let ids = quoted("{00000000-0000-0000-0000-000000000007}");
+            walks(&plan(world, "send_rows::LOCK", std::slice::from_ref(&ids)).await, &[domains, mailboxes]);
+            let count = [ids, quoted("{1}"), quoted("{2026-09-21}")];
+            let mut write: Vec<String> = count.iter().chain(&count).cloned().collect();
+            write.extend((0..9).map(|_| quoted("{}")));
+            write.extend([at(0), at(0)].map(|at| quoted(&at.to_rfc3339())));
+            walks(&plan(world, "send_rows::WRITE", &write).await, &[domains, mailboxes]);
         }
         Place::Sqlite(_) => {
-            walks(&plan(world, "send_batch::WRITE_DOMAINS", std::slice::from_ref(&items)).await, &[domains]);
-            walks(&plan(world, "send_batch::WRITE_MAILBOXES", &[items]).await, &[mailboxes]);
+            let ids = quoted(r#"["00000000000000000000000000000007"]"#);
+            walks(&plan(world, "send_rows::LOCK", &[ids]).await, &[domains, mailboxes]);
+            walks(&plan(world, "send_rows::WRITE_DOMAINS", std::slice::from_ref(&items)).await, &[domains]);
+            walks(&plan(world, "send_rows::WRITE_MAILBOXES", &[items]).await, &[mailboxes]);
         }
     }
     let key = r#"[{"place": 0, "mailbox_id": "00000000000000000000000000000007", "key_id": "00000000000000000000000000000009", "idem_key": "k"}]"#;
-    walks(&plan(world, "send_batch::KEPT_GRANTS", &[quoted(key), quoted(&at(0).to_rfc3339())]).await, &[]);
+    walks(&plan(world, "send_rows::KEPT_GRANTS", &[quoted(key), quoted(&at(0).to_rfc3339())]).await, &[]);
 }
 
 /// Many claims, few of them on one domain or by one client.

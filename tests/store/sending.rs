@@ -33,7 +33,7 @@ on_both!(
 const DAY: i64 = 86_400;
 
 /// A verified domain `a.example` of client 1.
-async fn verified(world: &World) {
+pub async fn verified(world: &World) {
     let client = world.client(1, Tier::Dominance).await;
     world.domain(10, client, "a.example", 0).await;
     world
@@ -52,7 +52,7 @@ const RULES: GateRules = GateRules {
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
 /// Sends, and reckons the warm-up first where that is wanted.
-async fn sent(store: &Store, send: Send, key: Option<SendKey<'_>>, now: DateTime<Utc>) -> Sent {
+pub async fn sent(store: &Store, send: Send, key: Option<SendKey<'_>>, now: DateTime<Utc>) -> Sent {
     match store.mailbox_send(&send, key, now).await.unwrap() {
         Sent::Unreckoned => {
             store.mailbox_reckon(send.mailbox_id, TimeDelta::hours(72), now).await.unwrap();
@@ -62,7 +62,7 @@ async fn sent(store: &Store, send: Send, key: Option<SendKey<'_>>, now: DateTime
     }
 }
 
-fn send(row: &MailboxRow, count: i32) -> Send {
+pub fn send(row: &MailboxRow, count: i32) -> Send {
     Send { mailbox_id: row.id, client_id: None, count, rules: RULES }
 }
 
@@ -70,7 +70,7 @@ fn is_refused(sent: &Sent) -> bool {
     matches!(sent, Sent::Refused(_))
 }
 
-async fn key(world: &World) {
+pub async fn key(world: &World) {
     let new =
         NewKey { id: id(900), role: Role::Operator, client_id: None, name: None, hash: [9; 32], expires_at: None };
     assert!(matches!(world.store.key_add(&new, at(0)).await.unwrap(), KeyAdded::Added(_)));
