@@ -49,15 +49,9 @@ const SQLITE_CACHE: &str = "-1024";
 /// to. With [`IDLE_TIMEOUT`] that is memory under load: of an idle process one connection is left, for the jobs.
 const STATEMENTS_MAX: usize = 256;
 
-/// Whether PostgreSQL may read a whole table instead of walking an index, where that seems to be less work.
-const SCANS: &str = "on";
-
-/// Only where nothing else is possible.
-const NO_SCANS: &str = "off";
-
 statements! {
     // For the session. SQLite has no such thing; its calls wait for no network.
-    SESSION = "SELECT set_config('statement_timeout', $1, FALSE), set_config('enable_seqscan', $2, FALSE)" => "SELECT $1, $2";
+    LIMIT_TIME = "SELECT set_config('statement_timeout', $1, FALSE)" => "SELECT $1";
 }
 
 /// What becomes of a SQLite file that is missing.
@@ -82,26 +76,25 @@ fn postgres(url: &str) -> Result<Db, StoreError> {
     // The driver's fault may quote the URL, and with it the password.
     let options = PgConnectOptions::from_str(url).map_err(|_| bad("it is not a postgres:// URL that can be read"))?;
     let options = options.application_name("sendready").statement_cache_capacity(STATEMENTS_MAX);
-    Ok(Db::Postgres(bounds(POSTGRES_CONNECTIONS_MAX, SCANS).connect_lazy_with(options)))
+    Ok(Db::Postgres(bounds(POSTGRES_CONNECTIONS_MAX).connect_lazy_with(options)))
 }
 
-/// A pool of one connection to the same database, which belongs to the runtime that asks for it. All that is asked of it
-/// walks indexes, also of a table that was nearly empty when it was planned and has grown since.
+/// A pool of one connection to the same database, which belongs to the runtime that asks for it.
 pub(in crate::store) fn of_one(other: &PgPool) -> PgPool {
-    bounds(1, NO_SCANS).connect_lazy_with((*other.connect_options()).clone())
+    bounds(1).connect_lazy_with((*other.connect_options()).clone())
 }
 
-fn bounds(connections_max: u32, scans: &'static str) -> PgPoolOptions {
+fn bounds(connections_max: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .min_connections(0)
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
         // Not as a start-up option: connection poolers refuse those that they do not know.
-        .after_connect(move |connection, _| {
+        .after_connect(|connection, _| {
             Box::pin(async move {
-                let sql = SESSION.postgres;
-                sqlx::query(sql).bind(STATEMENT_TIME_MAX).bind(scans).execute(connection).await.map(|_| ())
+                let sql = LIMIT_TIME.postgres;
+                sqlx::query(sql).bind(STATEMENT_TIME_MAX).execute(connection).await.map(|_| ())
             })
         })
 }

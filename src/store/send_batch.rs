@@ -15,10 +15,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use crate::sending::limit::Counter;
-use crate::store::db::{Held, Tx};
+use crate::store::db::{Held, Tx, in_time};
 use crate::store::mailbox::MailboxRow;
 use crate::store::send::{Grant, OPERATION, Send, SendKey, Sent};
 use crate::store::send_memory::{Memory, Version};
@@ -28,12 +29,21 @@ use crate::store::{Store, StoreError};
 /// One caller's sends, and what they are known by.
 pub type SendAsked<'a> = (Send, Option<SendKey<'a>>);
 
+/// After how many batches PostgreSQL plans anew what it is asked, for the first time; then each time they are twice as many.
+const PLANNED_FOR: u32 = 16;
+
+/// After how many at most.
+const PLANNED_FOR_MAX: u32 = 4_096;
+
 /// What whoever serves sends has at hand from one batch to the next.
 #[derive(Default)]
 pub(in crate::store) struct Lane {
     /// It has prepared already what it asks.
     held: Option<Held>,
     memory: Memory,
+    /// How many batches there were since it was planned how to ask, and how many there are to be.
+    batches: u32,
+    planned_for: u32,
 }
 
 /// What is known of the keys before anything is taken.
@@ -164,6 +174,7 @@ impl Store {
         sends: &[SendAsked<'_>],
         now: DateTime<Utc>,
     ) -> Result<Vec<Sent>, StoreError> {
+        lane.plan().await;
         if let Some(done) = lane.send_as_remembered(sends, now).await? {
             return Ok(done);
         }
@@ -206,6 +217,23 @@ impl Store {
 }
 
 impl Lane {
+    /// Has what is asked planned anew from time to time. PostgreSQL plans a statement once for a connection, and goes on to
+    /// read the whole of a table that was nearly empty then.
+    async fn plan(&mut self) {
+        self.batches += 1;
+        if self.batches <= self.planned_for {
+            return;
+        }
+        self.batches = 0;
+        self.planned_for = (self.planned_for * 2).clamp(PLANNED_FOR, PLANNED_FOR_MAX);
+        if let Some(Held::Postgres(connection)) = &mut self.held
+            && in_time(connection.clear_cached_statements()).await.is_err()
+        {
+            // It has fallen; nothing was asked of it yet.
+            self.held = None;
+        }
+    }
+
     /// In one statement, where all rows are remembered and nobody else has written them; nothing, and nothing is taken,
     /// where they must be read first.
     async fn send_as_remembered(
