@@ -1,14 +1,16 @@
 //! "Nothing has changed", said from memory: only while it is right, whoever changes what, and on whichever replica.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::http::{HeaderName, HeaderValue, Request};
 use secrecy::ExposeSecret;
 use sendready::chance::Chance;
 use sendready::clock::Hand;
+use sendready::config::rates::{Rate, RateClass, RateLimits};
 use sendready::http;
 use sendready::http::health::Health;
 use sendready::jobs::replicas;
@@ -50,8 +52,12 @@ impl Replica {
     async fn with(world: &World, min_interval: Duration) -> Replica {
         let settings = crate::breaker::settings();
         let rhythm = Rhythm { min_interval, ..settings.rhythm.clone() };
+        Replica::set_to(world, Settings { rhythm, ..settings }).await
+    }
+
+    async fn set_to(world: &World, settings: Settings) -> Replica {
         let clock = Hand::new(at(100)).clock();
-        let service = Service::new(world.replica().await, Settings { rhythm, ..settings }, clock, Chance::System);
+        let service = Service::new(world.replica().await, settings, clock, Chance::System);
         let request = KeyRequest { role: Role::Operator, client_id: None, name: None, expires_in: None };
         let key = service.key_create(&request).await.unwrap().1.expose_secret().to_owned();
         let hearing = CancellationToken::new();
@@ -171,6 +177,45 @@ async fn what_is_remembered_is_told_to_those_who_may_know() {
     here.until_other(domain, &tag, "it is another's now").await;
     here.remembered(domain).await;
     assert_eq!(here.records_by(&keys[0], domain, Some(&tag)).await.0, 404, "and no longer that of its first");
+}
+
+/// Status and headers of a poll, `path` after the domain's, by somebody who has `tag`.
+async fn headers(here: &Replica, key: &str, path: &str, tag: &str) -> (u16, BTreeMap<String, String>) {
+    let request = Request::get(format!("/v1/domains/{path}")).header("authorization", format!("Bearer {key}"));
+    let request = request.header("if-none-match", tag).header("x-request-id", "r-1").body(Body::empty()).unwrap();
+    let response = here.router.clone().oneshot(request).await.unwrap();
+    let header = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap().to_owned());
+    (response.status().as_u16(), response.headers().iter().map(header).collect())
+}
+
+/// What is known at the door is said there, and what is not by the router; nobody can tell which it was.
+#[tokio::test]
+async fn the_door_says_what_the_router_says_and_counts_like_it() {
+    let world = World::postgres().await;
+    let domain = domain(&world).await;
+    let settings = crate::breaker::settings();
+    let rhythm = Rhythm { min_interval: Duration::from_hours(1), ..settings.rhythm.clone() };
+    let limit = Rate { count: 4, per: Duration::from_hours(1) };
+    let rate_limits = RateLimits::default().with(RateClass::Client, Some(limit));
+    let here = Replica::set_to(&world, Settings { rhythm, rate_limits, ..settings }).await;
+    let request = KeyRequest { role: Role::Client, client_id: Some(id(1)), name: None, expires_in: None };
+    let key = here.service.key_create(&request).await.unwrap().1.expose_secret().to_owned();
+    let tag = here.remembered(domain).await;
+    // A key is known at the door once it has been seen.
+    assert_eq!(headers(&here, &key, &format!("{domain}/records"), &tag).await.0, 304);
+    let (status, at_the_door) = headers(&here, &key, &format!("{domain}/records"), &tag).await;
+    assert_eq!((status, at_the_door["ratelimit"].as_str()), (304, "\"client\";r=2;t=1800"));
+    assert_eq!((at_the_door["etag"].as_str(), at_the_door["x-request-id"].as_str()), (tag.as_str(), "r-1"));
+    // An empty query is one that the door leaves to the router.
+    let (status, mut by_the_router) = headers(&here, &key, &format!("{domain}/records?"), &tag).await;
+    assert_eq!((status, by_the_router["ratelimit"].as_str()), (304, "\"client\";r=1;t=2700"));
+    by_the_router.insert("ratelimit".to_owned(), at_the_door["ratelimit"].clone());
+    assert_eq!(at_the_door, by_the_router);
+    assert_eq!(headers(&here, &key, &format!("{domain}/records"), &tag).await.0, 304, "the last");
+    let (status, refused) = headers(&here, &key, &format!("{domain}/records"), &tag).await;
+    assert_eq!((status, refused["x-request-id"].as_str()), (429, "r-1"));
+    assert!((800..=900).contains(&refused["retry-after"].parse::<u32>().unwrap()), "{refused:?}");
+    assert!(here.remembers(domain), "so it was the door that refused");
 }
 
 #[tokio::test]

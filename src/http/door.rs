@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Bytes, HttpBody};
-use axum::http::header::IF_NONE_MATCH;
-use axum::http::{Method, Request};
+use axum::http::header::{CONTENT_LENGTH, IF_NONE_MATCH};
+use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
-use futures_util::future::Either;
+use futures_util::TryFutureExt;
+use futures_util::future::{Either, MapOk};
 use tokio::time::Instant;
 use tower::{BoxError, Service};
 use uuid::Uuid;
@@ -63,7 +64,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response, Infallible>>, RouteFuture<Infallible>>;
+    type Future = Either<Ready<Result<Response, Infallible>>, MapOk<RouteFuture<Infallible>, fn(Response) -> Response>>;
 
     /// Always: whoever is too much is refused with an answer.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -73,9 +74,17 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.unchanged(&request) {
             Some(response) => Either::Left(ready(Ok(response))),
-            None => Either::Right(self.router.call(request)),
+            None => Either::Right(self.router.call(request).map_ok(of_no_length)),
         }
     }
+}
+
+/// Says nothing of the length of what has not changed: axum says 0, and it would have to be that of the whole. RFC 9110 §8.6.
+fn of_no_length(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
 }
 
 /// The domain whose records are asked for, where the path is written as everybody writes it.

@@ -8,7 +8,7 @@
 //! # Strictness
 //!
 //! PostgreSQL is asked as little as can be. Whoever has just written a row knows it still, and writes it again in one
-//! statement with no transaction around it, unless somebody else has ([`crate::store::send_memory`]). Else it is read first.
+//! statement with no transaction around it, unless somebody else has (`send_memory`). Else it is read first.
 //! And nearly every key is new, and the row that is to keep it says so when it is not: then nothing of the attempt stands,
 //! and the keys are looked for first.
 
