@@ -188,7 +188,8 @@ async fn what_was_planned_on_an_empty_table_walks_its_index_later(world: World) 
         .await;
     keyed(&world, one, SENDS..SENDS * 3).await;
     let scans = told_of(&world, SENDS * 3 + 20_000, one).await - before;
-    assert!(scans < SENDS, "all of the table was read {scans} times in {} sends", SENDS * 2);
+    // Until it is planned anew, which may be as many batches away as there were before: 399 of 400 were never.
+    assert!(scans < SENDS * 3 / 2, "all of the table was read {scans} times in {} sends", SENDS * 2);
 }
 
 /// One after the other, each with a key of its own.
