@@ -216,6 +216,13 @@ async fn the_door_says_what_the_router_says_and_counts_like_it() {
     assert_eq!((status, refused["x-request-id"].as_str()), (429, "r-1"));
     assert!((800..=900).contains(&refused["retry-after"].parse::<u32>().unwrap()), "{refused:?}");
     assert!(here.remembers(domain), "so it was the door that refused");
+    // A key that the door does not know: the router asks whose it is, and nothing more. Nobody hears of this change.
+    world.run("ALTER TABLE email_domains DISABLE TRIGGER USER").await;
+    world.run("UPDATE email_domains SET provider = 'unheard'").await;
+    let request = KeyRequest { role: Role::Operator, client_id: None, name: None, expires_in: None };
+    let unseen = here.service.key_create(&request).await.unwrap().1.expose_secret().to_owned();
+    assert_eq!(headers(&here, &unseen, &format!("{domain}/records"), &tag).await.0, 304, "from memory");
+    assert_eq!(headers(&here, &unseen, &format!("{domain}/records"), "\"other\"").await.0, 200, "which it is not");
 }
 
 #[tokio::test]

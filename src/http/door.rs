@@ -22,8 +22,7 @@ use uuid::Uuid;
 
 use crate::http::AppState;
 use crate::http::admission::{counted, recalled};
-use crate::http::etag;
-use crate::http::records::not_modified;
+use crate::http::records::{known_tag, not_modified};
 use crate::http::request::{Came, written_down};
 
 /// The path of what is asked at the door, as the router has it.
@@ -46,11 +45,7 @@ impl Api {
         }
         let domain_id = domain_of(request.uri().path()).filter(|_| request.uri().query().is_none())?;
         let caller = recalled(&self.state, headers)?;
-        // What the caller may not see is for the router to refuse.
-        let tag = self.state.service.records_tag(&caller, domain_id).ok()??;
-        if !etag::is_known(headers, &tag) {
-            return None;
-        }
+        let tag = known_tag(&self.state.service, &caller, domain_id, headers)?;
         let response = counted(&self.state, &caller, || not_modified(&tag));
         let came = Came { began, method: "GET", route: RECORDS };
         Some(written_down(&self.state.watch, &came, headers, &caller, response))

@@ -1,6 +1,6 @@
 //! The lane of sends on PostgreSQL: a thread and a connection of its own, and nothing else to do.
 //!
-//! PostgreSQL is asked three things in a row for a batch of sends, and all who wait for it wait for each of its answers. A
+//! PostgreSQL is asked up to four things in a row for a batch of sends, and all who wait for it wait for each answer. A
 //! task among those of requests hears an answer only when those before it have been served, which took as long as all
 //! that PostgreSQL did; a thread hears it at once.
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::caller::{At, Known};
-use crate::http::mailboxes::stats::{date_of, refused};
+use crate::http::mailboxes::stats::{days, refused};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::sending::rollup::Sums;
@@ -99,10 +99,9 @@ pub(in crate::http) async fn domain_warmup_stats(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
-    mut query: Query,
+    query: Query,
 ) -> Result<Json<RollupBody>, Problem> {
-    let (from, to) = (query.take("from", date_of), query.take("to", date_of));
-    query.end()?;
+    let (from, to) = days(query)?;
     let view = service.warmup_rollup_of_domain(&caller, id, from, to).await;
     view.map(|view| Json(RollupBody::of(view))).map_err(refused)
 }
@@ -120,10 +119,9 @@ pub(in crate::http) async fn client_warmup_stats(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
-    mut query: Query,
+    query: Query,
 ) -> Result<Json<RollupBody>, Problem> {
-    let (from, to) = (query.take("from", date_of), query.take("to", date_of));
-    query.end()?;
+    let (from, to) = days(query)?;
     let view = service.warmup_rollup_of_client(&caller, id, from, to).await;
     view.map(|view| Json(RollupBody::of(view))).map_err(refused)
 }

@@ -90,14 +90,20 @@ pub(in crate::http) async fn warmup_stats_list(
     State(service): State<Service>,
     Known(caller): Known,
     At(id): At<Uuid>,
-    mut query: Query,
+    query: Query,
 ) -> Result<Json<List<StatsBody>>, Problem> {
-    let (from, to) = (query.take("from", date_of), query.take("to", date_of));
-    query.end()?;
+    let (from, to) = days(query)?;
     match service.warmup_stats_list(&caller, id, from, to).await {
         Ok(rows) => Ok(Json(List::whole(rows.into_iter().map(StatsBody::of).collect()))),
         Err(error) => Err(refused(error)),
     }
+}
+
+/// The first and the last day that were asked for.
+pub(super) fn days(mut query: Query) -> Result<(Option<NaiveDate>, Option<NaiveDate>), Problem> {
+    let days = (query.take("from", date_of), query.take("to", date_of));
+    query.end()?;
+    Ok(days)
 }
 
 /// What is said where days were not given. A range that is none came in the query.
@@ -118,7 +124,7 @@ fn stats(fields: &mut Fields, date: NaiveDate) -> Option<WarmupStatsRow> {
 }
 
 /// A day as `YYYY-MM-DD`, and nothing else that looks like one.
-pub(super) fn date_of(text: &str) -> Result<NaiveDate, String> {
+fn date_of(text: &str) -> Result<NaiveDate, String> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     date.filter(|date| date.to_string() == text).ok_or_else(|| "must be a date such as 2026-11-22".to_owned())
 }
